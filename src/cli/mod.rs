@@ -1,0 +1,48 @@
+//! The commands, one file each: arguments, what is printed, the exit code.
+
+use crate::error::{Error, Exit, Result};
+use clap::{Parser, Subcommand};
+
+/// Sends kontrolluppgifter to the secure digital mailboxes of Mina meddelanden.
+#[derive(Debug, Parser)]
+#[command(name = "utskick", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> Result<Exit> {
+        match self.command {}
+    }
+}
+
+/// Prints to stdout; a reader that has gone away is success.
+pub(crate) fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::because(Exit::Storage, "cannot write to standard output", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says something to the person at the terminal, on stderr.
+pub(crate) fn say(text: &str) {
+    use std::io::Write;
+    // Nobody to tell is no reason to stop.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Prints the error of a command, its causes and its remedy, on stderr.
+pub fn complain(error: &Error) {
+    say(&format!("utskick: {error}"));
+}

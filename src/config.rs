@@ -1,0 +1,503 @@
+//! The settings: one TOML file, as types with units and ranges. An unknown key is refused.
+//!
+//! Paths in the file are relative to the file's own folder. Secrets are named by file, never written here.
+
+use crate::domain::{Form, Organisation};
+use crate::error::{Error, Exit, Result};
+use serde::{Deserialize, Deserializer, de};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// All settings of a sender.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The installation: what outlives a run.
+    pub installation: Installation,
+    /// Limits and habits of a run.
+    #[serde(default)]
+    pub run: Run,
+    /// Keys and certificates.
+    pub keys: Keys,
+    /// Förmedlingsadressregistret.
+    pub far: Far,
+    /// Mailbox operators that may be sent to.
+    #[serde(default)]
+    pub operators: Vec<Operator>,
+    /// Who the letters are from, per uppgiftslämnare.
+    pub senders: Senders,
+    /// Which channel, per uppgiftslämnare and form.
+    #[serde(default)]
+    pub channels: Channels,
+    /// Which forms are letters.
+    #[serde(default)]
+    pub forms: Forms,
+    /// The print supplier; without it nothing goes on paper.
+    pub paper: Option<Paper>,
+    /// A file of identities, one a line, that are held back whatever the policy says.
+    pub protected: Option<PathBuf>,
+    /// Where the settings were read.
+    #[serde(skip)]
+    pub file: PathBuf,
+}
+
+/// What outlives a run: register, locks and the installation's key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Installation {
+    /// Folder of the register and the locks; mode 0700.
+    pub state: PathBuf,
+    /// 32 random bytes as 64 hexadecimal digits, mode 0600. Made at first use where the file is missing.
+    pub key_file: PathBuf,
+}
+
+/// Limits and habits of a run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Run {
+    /// When everything must have left, RFC 3339 with zone; reports tell whether it will hold.
+    pub deadline: Option<jiff::Timestamp>,
+    /// A FaR answer older than this is asked again before sending. Default 24 h.
+    #[serde(deserialize_with = "duration")]
+    pub lookup_max_age: Duration,
+    /// Share of rejected statements above which nothing is sent without `--accept-rejects`. Default 0.02.
+    pub max_rejected_share: f64,
+    /// Greatest size of one record in bytes. Default 65 536.
+    pub record_limit_bytes: u32,
+    /// Greatest size of a whole request in bytes. Default 2 000 000 (the infrastructure's 2 MB, counted strictly).
+    pub message_limit_bytes: usize,
+    /// Keeps the staged copy of the export after the run. Default false.
+    pub keep_export: bool,
+    /// CPU threads for intake and prepare; default: all.
+    pub threads: Option<usize>,
+    /// What a finding across records is (a repeat in one file, an unlisted Arendeagare, the wrong year): default
+    /// warnings.
+    pub cross_record: Severity,
+}
+
+/// Whether a finding stops its statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Told, and the statement goes on.
+    Warning,
+    /// Told, and the statement is rejected.
+    Error,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            deadline: None,
+            lookup_max_age: Duration::from_secs(24 * 3600),
+            max_rejected_share: 0.02,
+            record_limit_bytes: 64 * 1024,
+            message_limit_bytes: 2_000_000,
+            keep_export: false,
+            threads: None,
+            cross_record: Severity::Warning,
+        }
+    }
+}
+
+/// Keys and certificates. Signing keys are RSA; all may be the same file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Signs the inner SignedDelivery (avsändare).
+    pub sender: KeySource,
+    /// Signs the outer SealedDelivery (förmedlare).
+    pub mediator: KeySource,
+    /// Client certificate towards FaR and operators.
+    pub tls: KeySource,
+    /// PEM bundle of the certificate authorities that FaR and operators are trusted by. The system's store is not used.
+    pub trusted_roots: PathBuf,
+}
+
+/// Where a key and its certificate are: a PKCS#12 file, or two PEM files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, untagged)]
+pub enum KeySource {
+    /// PKCS#12.
+    Pkcs12 {
+        /// The file.
+        pkcs12: PathBuf,
+        /// A file that holds the password, a last newline ignored.
+        password_file: PathBuf,
+    },
+    /// PEM: certificate (and its chain after it) and private key (PKCS#8, or PKCS#8 encrypted with a password).
+    Pem {
+        /// Certificate, chain after it.
+        certificate: PathBuf,
+        /// Private key.
+        private_key: PathBuf,
+        /// Password of an encrypted private key.
+        password_file: Option<PathBuf>,
+    },
+}
+
+/// An agreed rate of requests. It has no default: a number or the word `"unlimited"` must be written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rate {
+    /// At most so many a second.
+    PerSecond(f64),
+    /// No limit agreed.
+    Unlimited,
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Number(f64),
+            Word(String),
+        }
+        match Raw::deserialize(deserializer)? {
+            Raw::Number(rate) if rate.is_finite() && rate > 0.0 && rate <= 100_000.0 => Ok(Self::PerSecond(rate)),
+            Raw::Word(word) if word == "unlimited" => Ok(Self::Unlimited),
+            _ => Err(de::Error::custom("a rate is a number above 0 and at most 100000, or \"unlimited\"")),
+        }
+    }
+}
+
+/// FaR.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Far {
+    /// Address of Recipient v3, https.
+    pub address: String,
+    /// Agreed rate of calls.
+    pub rate_per_s: Rate,
+    /// Calls under way at once. Default 4.
+    #[serde(default = "Far::concurrency")]
+    pub concurrency: usize,
+    /// Ids in one call, 1 to 1000 (the contract's limit, and the default).
+    #[serde(default = "Far::batch")]
+    pub batch: usize,
+    /// Longest wait for an answer. Default 30 s.
+    #[serde(default = "Far::timeout", deserialize_with = "duration")]
+    pub timeout: Duration,
+}
+
+impl Far {
+    const fn concurrency() -> usize {
+        4
+    }
+    const fn batch() -> usize {
+        1000
+    }
+    const fn timeout() -> Duration {
+        Duration::from_secs(30)
+    }
+}
+
+/// A mailbox operator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// Its organisation number in FaR (`16…`, ServiceSupplier/Id).
+    #[serde(deserialize_with = "organisation")]
+    pub id: Organisation,
+    /// Its name in reports.
+    pub name: String,
+    /// Agreed rate of deliveries.
+    pub rate_per_s: Rate,
+    /// Requests under way at once: also the most that a kill can leave in doubt. Default 16.
+    #[serde(default = "Operator::concurrency")]
+    pub concurrency: usize,
+    /// Longest wait for a connection. Default 5 s.
+    #[serde(default = "Operator::connect_timeout", deserialize_with = "duration")]
+    pub connect_timeout: Duration,
+    /// Longest wait for an answer once the request is written. Default 120 s.
+    #[serde(default = "Operator::timeout", deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// Attempts before a statement is given up. Default 8.
+    #[serde(default = "Operator::attempts")]
+    pub attempts: u32,
+    /// What becomes of a statement whose answer is unknown. Default `hold`.
+    #[serde(default)]
+    pub in_doubt: InDoubt,
+    /// Certificate (PEM) that attachments are encrypted to; without it they go as they are, as the public contract has
+    /// it.
+    pub encryption_certificate: Option<PathBuf>,
+}
+
+impl Operator {
+    const fn concurrency() -> usize {
+        16
+    }
+    const fn connect_timeout() -> Duration {
+        Duration::from_secs(5)
+    }
+    const fn timeout() -> Duration {
+        Duration::from_secs(120)
+    }
+    const fn attempts() -> u32 {
+        8
+    }
+}
+
+/// Policy for statements in doubt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InDoubt {
+    /// Stays in doubt until a person settles it.
+    #[default]
+    Hold,
+    /// The same bytes with the same id are sent again; the report marks the risk of a duplicate.
+    Resend,
+}
+
+/// Who letters are from.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Senders {
+    /// The sender of an uppgiftslämnare that is not listed.
+    pub default: Sender,
+    /// By the uppgiftslämnare's twelve digits.
+    #[serde(flatten)]
+    pub by_uppgiftslamnare: BTreeMap<String, Sender>,
+}
+
+/// A sender as Mina meddelanden knows it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sender {
+    /// Sender id, `16` + organisation number. Absent: the uppgiftslämnare's own.
+    #[serde(default, deserialize_with = "organisation_or_none")]
+    pub id: Option<Organisation>,
+    /// Name shown to the recipient, 2 to 256 characters.
+    pub name: String,
+    /// Whom to ask, at most 1024 characters.
+    pub support_text: String,
+    /// Web address for questions, at most 255 characters.
+    pub support_url: Option<String>,
+    /// Telephone for questions.
+    pub support_phone: Option<String>,
+    /// E-mail for questions.
+    pub support_email: Option<String>,
+}
+
+impl Senders {
+    /// The sender of an uppgiftslämnare.
+    pub fn of(&self, uppgiftslamnare: &Organisation) -> &Sender {
+        self.by_uppgiftslamnare.get(uppgiftslamnare.identity().expose()).unwrap_or(&self.default)
+    }
+
+    /// The sender id of an uppgiftslämnare: the setting, or its own number.
+    pub fn id_of(&self, uppgiftslamnare: &Organisation) -> Organisation {
+        self.of(uppgiftslamnare).id.unwrap_or(*uppgiftslamnare)
+    }
+}
+
+/// How a statement leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// To the mailbox, and on paper where there is none.
+    #[default]
+    DigitalElsePaper,
+    /// To the mailbox where there is one, and on paper in any case.
+    DigitalAndPaper,
+    /// On paper only.
+    Paper,
+    /// Not at all for now.
+    Hold,
+}
+
+/// Channel policies.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Channels {
+    /// Where no rule fits.
+    pub default: Policy,
+    /// Rules; the first that fits decides.
+    pub rules: Vec<ChannelRule>,
+}
+
+/// One rule: both conditions hold where given.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelRule {
+    /// Twelve digits.
+    #[serde(default, deserialize_with = "organisation_or_none")]
+    pub uppgiftslamnare: Option<Organisation>,
+    /// `KU10`.
+    #[serde(default, deserialize_with = "form_or_none")]
+    pub form: Option<Form>,
+    /// What then.
+    pub policy: Policy,
+}
+
+impl Channels {
+    /// The policy for a statement.
+    pub fn policy(&self, uppgiftslamnare: &Organisation, form: Form) -> Policy {
+        self.rules
+            .iter()
+            .find(|rule| {
+                rule.uppgiftslamnare.is_none_or(|id| id == *uppgiftslamnare) && rule.form.is_none_or(|of| of == form)
+            })
+            .map_or(self.default, |rule| rule.policy)
+    }
+}
+
+/// Which forms are sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Forms {
+    /// Default: the employer forms KU10, 13, 14, 16, 17, 18, 19.
+    #[serde(deserialize_with = "forms")]
+    pub send: BTreeSet<Form>,
+}
+
+impl Default for Forms {
+    fn default() -> Self {
+        Self { send: Form::EMPLOYER.into() }
+    }
+}
+
+/// The print supplier.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paper {
+    /// Certificate (PEM) that bundles are encrypted to.
+    pub supplier_certificate: PathBuf,
+    /// Whether the supplier finds addresses by person id itself. Default false.
+    #[serde(default)]
+    pub supplier_addresses: bool,
+    /// Letters in one bundle. Default 500.
+    #[serde(default = "Paper::letters_per_bundle")]
+    pub letters_per_bundle: usize,
+    /// Where bundles are written; default `paper` in the run's folder.
+    pub folder: Option<PathBuf>,
+}
+
+impl Paper {
+    const fn letters_per_bundle() -> usize {
+        500
+    }
+}
+
+impl Config {
+    /// Reads and checks a settings file.
+    ///
+    /// *Errors*: exit 78, with the line and key where it is wrong.
+    pub fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Error::because(Exit::Settings, format!("cannot read the settings {}", file.display()), error)
+        })?;
+        let mut config: Config = toml::from_str(&text)
+            .map_err(|error| Error::because(Exit::Settings, format!("in the settings {}", file.display()), error))?;
+        config.file = file.to_path_buf();
+        let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+        config.paths().into_iter().for_each(|path| *path = folder.join(&*path));
+        config.check()?;
+        Ok(config)
+    }
+
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        let mut paths =
+            vec![&mut self.installation.state, &mut self.installation.key_file, &mut self.keys.trusted_roots];
+        for key in [&mut self.keys.sender, &mut self.keys.mediator, &mut self.keys.tls] {
+            match key {
+                KeySource::Pkcs12 { pkcs12, password_file } => paths.extend([pkcs12, password_file]),
+                KeySource::Pem { certificate, private_key, password_file } => {
+                    paths.extend([certificate, private_key]);
+                    paths.extend(password_file);
+                }
+            }
+        }
+        paths.extend(self.operators.iter_mut().filter_map(|operator| operator.encryption_certificate.as_mut()));
+        if let Some(paper) = &mut self.paper {
+            paths.push(&mut paper.supplier_certificate);
+            paths.extend(&mut paper.folder);
+        }
+        paths.extend(&mut self.protected);
+        paths
+    }
+
+    fn check(&self) -> Result<()> {
+        let wrong = |message: String| Err(Error::new(Exit::Settings, message));
+        if !(1..=1000).contains(&self.far.batch) {
+            return wrong("far.batch is from 1 to 1000".into());
+        }
+        if self.far.concurrency == 0 || self.operators.iter().any(|operator| operator.concurrency == 0) {
+            return wrong("a concurrency is at least 1".into());
+        }
+        if !(0.0..=1.0).contains(&self.run.max_rejected_share) {
+            return wrong("run.max_rejected_share is from 0 to 1".into());
+        }
+        if !(1024..=16 * 1024 * 1024).contains(&self.run.record_limit_bytes) {
+            return wrong("run.record_limit_bytes is from 1024 to 16777216".into());
+        }
+        if self.paper.as_ref().is_some_and(|paper| paper.letters_per_bundle == 0) {
+            return wrong("paper.letters_per_bundle is at least 1".into());
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = self.operators.iter().find(|operator| !seen.insert(operator.id)) {
+            return wrong(format!("operator {} is listed twice", twice.id));
+        }
+        for (id, sender) in
+            self.senders.by_uppgiftslamnare.iter().chain([(&"default".to_owned(), &self.senders.default)])
+        {
+            if id != "default" && Organisation::parse(id).is_err() {
+                return wrong("a key under [senders] is neither `default` nor a valid twelve-digit number".into());
+            }
+            let limits = [
+                ("name", 2, 256, Some(&sender.name)),
+                ("support_text", 1, 1024, Some(&sender.support_text)),
+                ("support_url", 1, 255, sender.support_url.as_ref()),
+                ("support_phone", 1, 255, sender.support_phone.as_ref()),
+                ("support_email", 5, 256, sender.support_email.as_ref()),
+            ];
+            for (key, least, most, value) in limits {
+                let length = value.map_or(least, |value| value.chars().count());
+                if !(least..=most).contains(&length) {
+                    return wrong(format!("senders: {key} has from {least} to {most} characters"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `"30s"`, `"5m"`, `"24h"`, `"7d"`, `"250ms"`.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let scale_ms = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => 0,
+    };
+    let amount: Option<u64> = number.parse().ok();
+    match amount.and_then(|amount| amount.checked_mul(scale_ms)) {
+        Some(total_ms) if total_ms > 0 => Ok(Duration::from_millis(total_ms)),
+        _ => Err(de::Error::custom("a time is a whole number above 0 and ms, s, m, h or d, as \"30s\"")),
+    }
+}
+
+fn organisation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Organisation, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Organisation::parse(&text).map_err(|error| de::Error::custom(format!("an organisation is twelve digits: {error}")))
+}
+
+fn organisation_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Organisation>, D::Error> {
+    organisation(deserializer).map(Some)
+}
+
+fn form<E: de::Error>(text: &str) -> Result<Form, E> {
+    Form::by_element(text).ok_or_else(|| de::Error::custom("a form is KU10, KU13, … or KupongS"))
+}
+
+fn form_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Form>, D::Error> {
+    form(&String::deserialize(deserializer)?).map(Some)
+}
+
+fn forms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Form>, D::Error> {
+    Vec::<String>::deserialize(deserializer)?.iter().map(|text| form(text)).collect()
+}

@@ -1,0 +1,23 @@
+//! The vocabulary: what a statement is, who it is about, where it can end.
+//!
+//! No I/O, no async, and nothing of ours is imported from elsewhere. Types that hold what may not leak print masked.
+
+mod digest;
+mod field;
+mod fields;
+mod form;
+mod identity;
+mod kontrolluppgift;
+mod letter;
+mod outcome;
+mod span;
+
+pub use digest::{ContentDigest, Digester, PersonDigest, Purpose, RecordDigest, StatementKey};
+pub use field::{Field, FieldIndex, FieldSet, FormTable, KodLista, Place, Type};
+pub use fields::{FIELDS, FORMS};
+pub use form::{Form, SchemaVersion};
+pub use identity::{Identity, IdentityError, IdentityKind, Organisation, check_digit_holds};
+pub use kontrolluppgift::{FIELDS_PER_RECORD, Kontrolluppgift, Value, XML_SPACE, field as faltkod};
+pub use letter::{Attachment, Body, Letter, MessageId, Sealed};
+pub use outcome::{Outcome, Reason};
+pub use span::{Batch, Span};

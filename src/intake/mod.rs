@@ -1,0 +1,1 @@
+//! bytes -> valid statements: stage, map, split, parse, validate, settle.

@@ -1,0 +1,1 @@
+//! who has a mailbox and where: FaR isReachable.

@@ -1,0 +1,1 @@
+//! compose, encrypt, sign, seal: CPU only.

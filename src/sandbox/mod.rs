@@ -1,0 +1,1 @@
+//! a FaR and mailbox operators to send to.

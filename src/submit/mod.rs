@@ -1,0 +1,1 @@
+//! the network: pace, connect, send, classify the answer.

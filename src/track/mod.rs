@@ -1,0 +1,1 @@
+//! what is known to have happened: journal, register, checkpoint.
