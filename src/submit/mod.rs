@@ -1,1 +1,2 @@
-//! the network: pace, connect, send, classify the answer.
+//! The network: pace, connect, send, classify the answer.
+pub mod wire;
