@@ -179,6 +179,9 @@ pub struct Far {
     /// Longest wait for an answer. Default 30 s.
     #[serde(default = "Far::timeout", deserialize_with = "duration")]
     pub timeout: Duration,
+    /// How long it may fail without a single success before its questions are left for a resume. Default 30 min.
+    #[serde(default = "give_up_after", deserialize_with = "duration")]
+    pub give_up_after: Duration,
 }
 
 impl Far {
@@ -213,7 +216,10 @@ pub struct Operator {
     /// Longest wait for an answer once the request is written. Default 120 s.
     #[serde(default = "Operator::timeout", deserialize_with = "duration")]
     pub timeout: Duration,
-    /// Attempts before a statement is given up. Default 8.
+    /// How long it may fail without a single success before its statements are left for a resume. Default 30 min.
+    #[serde(default = "give_up_after", deserialize_with = "duration")]
+    pub give_up_after: Duration,
+    /// Attempts that reached the operator before a statement is given up. Default 8.
     #[serde(default = "Operator::attempts")]
     pub attempts: u32,
     /// What becomes of a statement whose answer is unknown. Default `hold`.
@@ -460,6 +466,10 @@ impl Config {
         }
         Ok(())
     }
+}
+
+const fn give_up_after() -> Duration {
+    Duration::from_secs(30 * 60)
 }
 
 /// `"30s"`, `"5m"`, `"24h"`, `"7d"`, `"250ms"`.

@@ -1,0 +1,377 @@
+//! Connections: a small pool per gateway, one request at a time on each.
+//!
+//! The pool is used last in, first out, so that a slow night keeps few connections and a busy one as many as its bound.
+//! Nothing is ever sent twice from here: a request that could not be written is handed back as surely not sent.
+
+use super::breaker::Breaker;
+use super::pace::Pacer;
+use super::retry_after::retry_after;
+use super::tls::{self, Tls};
+use crate::config::Rate;
+use crate::domain::Reason;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsConnector;
+
+/// Largest answer that is read. isReachable with 1000 recipients is well under a megabyte.
+const ANSWER_LIMIT_BYTES: usize = 4 << 20;
+
+/// An https address: host, port and path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Address {
+    host: String,
+    port: u16,
+    path: String,
+}
+
+impl Address {
+    /// Reads an address; `None` when it is not https or has no host.
+    pub fn parse(text: &str) -> Option<Self> {
+        let uri: Uri = text.trim().parse().ok()?;
+        if uri.scheme_str() != Some("https") {
+            return None;
+        }
+        let host = uri.host().filter(|host| !host.is_empty())?.to_owned();
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Some(Self { host, port: uri.port_u16().unwrap_or(443), path })
+    }
+
+    fn same_server(&self, other: &Self) -> bool {
+        self.host == other.host && self.port == other.port
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}:{}{}", self.host, self.port, self.path)
+    }
+}
+
+/// What a gateway is like, from the settings.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// How it is called in logs and reports.
+    pub name: String,
+    /// Agreed rate.
+    pub rate: Rate,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// Longest wait for a connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Longest wait from the first byte of the request to the last of the answer.
+    pub timeout: Duration,
+}
+
+/// A gateway: pool, pace and breaker.
+#[derive(Debug)]
+pub struct Gateway {
+    settings: GatewaySettings,
+    tls: Tls,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+    pacer: Pacer,
+    breaker: Breaker,
+    handshakes: AtomicU64,
+    resumed: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Connection {
+    address: Address,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+/// A connection that is ready, and the right to one request on it.
+#[derive(Debug)]
+pub struct Lease {
+    connection: Connection,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// Status code.
+    pub status: StatusCode,
+    /// Media type without parameters, lower case.
+    pub media_type: String,
+    /// How long the gateway asks us to wait.
+    pub retry_after: Option<Duration>,
+    /// The body, or that it broke off or was too large.
+    pub body: Result<Bytes, Reason>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// Surely nothing was accepted: no connection, or it was gone before the request.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// The gateway's own certificate cannot be trusted; nothing was sent.
+    #[error("the gateway's certificate is not trusted: {0}")]
+    Untrusted(String),
+    /// The gateway refuses our client certificate; nothing was read.
+    #[error("the gateway refuses our certificate: {0}")]
+    CertificateRefused(String),
+    /// The request left, at least in part, and what became of it is unknown.
+    #[error("unclear: {0}")]
+    Unclear(Reason),
+}
+
+impl Gateway {
+    /// A gateway that has not been called yet.
+    pub fn new(settings: GatewaySettings, tls: Tls) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(settings.concurrency)),
+            pacer: Pacer::new(settings.rate, Instant::now()),
+            idle: Mutex::default(),
+            breaker: Breaker::default(),
+            handshakes: AtomicU64::new(0),
+            resumed: AtomicU64::new(0),
+            settings,
+            tls,
+        }
+    }
+
+    /// Its name in logs and reports.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &GatewaySettings {
+        &self.settings
+    }
+
+    /// Its pace.
+    pub fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
+    /// Its breaker.
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// TLS handshakes so far, and how many of them resumed a session.
+    pub fn handshakes(&self) -> (u64, u64) {
+        (self.handshakes.load(Ordering::Relaxed), self.resumed.load(Ordering::Relaxed))
+    }
+
+    /// Waits for a place under the concurrency bound, for the breaker, and for a connection.
+    ///
+    /// *Errors*: all are surely-not-sent. Dropping the future gives everything back.
+    pub async fn lease(&self, address: &Address) -> Result<Lease, CallError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_| CallError::NotSent("the gateway is closed".into()))?;
+        while let Err(wait) = self.breaker.admit(Instant::now()) {
+            tokio::time::sleep(wait).await;
+        }
+        let probe = Probe(Some(&self.breaker));
+        let connection = match self.idle_connection(address).await {
+            Some(connection) => connection,
+            None => {
+                let connected = tokio::time::timeout(self.settings.connect_timeout, self.connect(address)).await;
+                let connected = connected.unwrap_or_else(|_| {
+                    Err(CallError::NotSent(format!("no connection within {:?}", self.settings.connect_timeout)))
+                });
+                connected.inspect_err(|_| self.failed())?
+            }
+        };
+        probe.keep();
+        Ok(Lease { connection, _permit: permit })
+    }
+
+    /// Posts a SOAP request and reads the answer. The connection goes back to the pool where it can be used again.
+    pub async fn post(&self, lease: Lease, address: &Address, body: Bytes) -> Result<Reply, CallError> {
+        let Lease { mut connection, _permit } = lease;
+        let request = request(address, body)?;
+        let answered = tokio::time::timeout(self.settings.timeout, async {
+            let response = connection.sender.try_send_request(request).await.map_err(|mut error| {
+                let handed_back = error.take_message().is_some();
+                let error = error.into_error();
+                if tls::refuses_our_certificate(&error) {
+                    CallError::CertificateRefused(tls::find_tls(&error).map(ToString::to_string).unwrap_or_default())
+                } else if handed_back {
+                    CallError::NotSent("the connection was closed before the request".into())
+                } else if error.is_parse() {
+                    CallError::Unclear(Reason::UnclearAnswer)
+                } else {
+                    CallError::Unclear(Reason::ConnectionLost)
+                }
+            })?;
+            Ok(read(response).await)
+        })
+        .await
+        .unwrap_or(Err(CallError::Unclear(Reason::TimedOut)));
+        match &answered {
+            Ok(reply) if matches!(reply.status.as_u16(), 502..=504) => self.failed(),
+            // 429 is a working gateway that asks for patience.
+            Ok(reply) => {
+                self.succeeded();
+                if reply.body.is_ok() {
+                    self.keep(connection);
+                }
+            }
+            Err(CallError::NotSent(_)) => self.breaker.release(),
+            Err(_) => self.failed(),
+        }
+        answered
+    }
+
+    /// Forgets idle connections, so that the next ones use a new client certificate.
+    pub fn drop_idle(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn succeeded(&self) {
+        if self.breaker.success() {
+            tracing::info!(gateway = self.name(), "gateway answers again");
+        }
+    }
+
+    fn failed(&self) {
+        if let Some(wait) = self.breaker.failure(Instant::now()) {
+            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(gateway = self.name(), wait_ms, "gateway does not answer, waiting before the next probe");
+        }
+    }
+
+    async fn idle_connection(&self, address: &Address) -> Option<Connection> {
+        loop {
+            let mut connection = {
+                let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                idle.retain(|connection| !connection.sender.is_closed());
+                let place = idle.iter().rposition(|connection| connection.address.same_server(address))?;
+                idle.remove(place)
+            };
+            if connection.sender.ready().await.is_ok() && !connection.sender.is_closed() {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn keep(&self, connection: Connection) {
+        if !connection.sender.is_closed() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+    }
+
+    async fn connect(&self, address: &Address) -> Result<Connection, CallError> {
+        let not_sent = |error: std::io::Error| CallError::NotSent(format!("no connection to {}: {error}", self.name()));
+        let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let server = ServerName::try_from(host.clone())
+            .map_err(|_| CallError::NotSent(format!("{host} is no name of a server")))?;
+        let tcp = TcpStream::connect((host, address.port)).await.map_err(not_sent)?;
+        tcp.set_nodelay(true).map_err(not_sent)?;
+        let began = Instant::now();
+        let mut stream = TlsConnector::from(self.tls.config()).connect(server, tcp).await.map_err(|error| {
+            match tls::find_tls(&error) {
+                Some(tls @ rustls::Error::InvalidCertificate(_)) => CallError::Untrusted(tls.to_string()),
+                Some(tls) if tls::refuses_our_certificate(&error) => CallError::CertificateRefused(tls.to_string()),
+                _ => not_sent(error),
+            }
+        })?;
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
+        let (_, session) = stream.get_ref();
+        if session.handshake_kind() == Some(rustls::HandshakeKind::Resumed) {
+            self.resumed.fetch_add(1, Ordering::Relaxed);
+        }
+        if session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
+            // In TLS 1.3 the server judges our certificate after we believe the handshake to be over. Listen for as
+            // long as the handshake took: a refusal that comes now is surely before any request.
+            let patience = began.elapsed().clamp(Duration::from_millis(5), Duration::from_millis(500));
+            match tokio::time::timeout(patience, stream.read(&mut [0; 1])).await {
+                Err(_) => {}
+                Ok(Err(error)) if tls::refuses_our_certificate(&error) => {
+                    let alert = tls::find_tls(&error).map(ToString::to_string).unwrap_or_default();
+                    return Err(CallError::CertificateRefused(alert));
+                }
+                Ok(Err(error)) => return Err(not_sent(error)),
+                Ok(Ok(_)) => return Err(CallError::NotSent("the gateway closed the new connection".into())),
+            }
+        }
+        let (mut sender, driver) = http1::Builder::new()
+            .title_case_headers(true)
+            .max_buf_size(64 * 1024)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| CallError::NotSent(format!("no HTTP connection: {error}")))?;
+        tokio::spawn(async move {
+            // How it ends is told to whoever has a request on it.
+            let _ = driver.await;
+        });
+        sender.ready().await.map_err(|error| CallError::NotSent(format!("no HTTP connection: {error}")))?;
+        Ok(Connection { address: address.clone(), sender })
+    }
+}
+
+/// Gives a breaker's probe back when the attempt is dropped before it came to anything.
+struct Probe<'a>(Option<&'a Breaker>);
+
+impl Probe<'_> {
+    /// The attempt goes on: its end tells the breaker.
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        if let Some(breaker) = self.0 {
+            breaker.release();
+        }
+    }
+}
+
+fn request(address: &Address, body: Bytes) -> Result<Request<Full<Bytes>>, CallError> {
+    let host = if address.port == 443 { address.host.clone() } else { format!("{}:{}", address.host, address.port) };
+    Request::post(&address.path)
+        .header(HOST, host)
+        .header(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"))
+        .header("SOAPAction", HeaderValue::from_static("\"\""))
+        .body(Full::new(body))
+        .map_err(|error| CallError::NotSent(format!("no request can be made for {address}: {error}")))
+}
+
+async fn read(response: Response<Incoming>) -> Reply {
+    let (head, body) = response.into_parts();
+    let text = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let media_type = text(CONTENT_TYPE).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let retry_after = text(RETRY_AFTER).and_then(|value| retry_after(value, jiff::Timestamp::now()));
+    let body = http_body_util::Limited::new(body, ANSWER_LIMIT_BYTES).collect().await;
+    let body = body.map(http_body_util::Collected::to_bytes).map_err(|_| Reason::UnclearAnswer);
+    Reply { status: head.status, media_type, retry_after, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_https() {
+        let address = Address::parse(" https://operator.test:8443/service/v3?x=1 ").expect("an address");
+        assert_eq!(address.to_string(), "https://operator.test:8443/service/v3?x=1");
+        assert_eq!(
+            Address::parse("https://operator.test").map(|a| a.to_string()).as_deref(),
+            Some("https://operator.test:443/")
+        );
+        for wrong in ["", "http://operator.test/", "operator.test", "https://", "ftp://a/b"] {
+            assert_eq!(Address::parse(wrong), None, "{wrong:?}");
+        }
+    }
+}
