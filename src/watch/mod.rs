@@ -1,1 +1,10 @@
-//! metrics and progress.
+//! What can be seen of a run while it goes on: handles to count with, and the line that shows them.
+//!
+//! A leaf: stages and pipeline hold a [`Progress`] and add to it; [`show`] reads it at its own pace, a line that renews
+//! itself on a terminal, a line a minute elsewhere. Nothing here decides anything.
+
+mod line;
+mod progress;
+
+pub use line::show;
+pub use progress::{OperatorProgress, Progress, Stage};
