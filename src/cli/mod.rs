@@ -1,5 +1,7 @@
 //! The commands, one file each: arguments, what is printed, the exit code.
 
+mod generate;
+
 use crate::error::{Error, Exit, Result};
 use clap::{Parser, Subcommand};
 
@@ -14,12 +16,17 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+#[allow(missing_docs)] // each command's own documentation is its help
+pub enum Command {
+    Generate(generate::Generate),
+}
 
 impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<Exit> {
-        match self.command {}
+        match self.command {
+            Command::Generate(command) => command.run(),
+        }
     }
 }
 

@@ -1,1 +1,3 @@
 //! a FaR and mailbox operators to send to.
+
+pub mod generate;

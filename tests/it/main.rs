@@ -1,0 +1,8 @@
+//! End-to-end tests: one module a user story, each through the real binary.
+
+// A test that goes wrong should stop there and say so.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr)]
+
+mod generate;
+mod referee;
+mod run;
