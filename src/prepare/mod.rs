@@ -1,1 +1,21 @@
-//! compose, encrypt, sign, seal: CPU only.
+//! From a checked statement to the bytes that leave: on CPU threads only, no network, no clock, no journal.
+//!
+//! | step | in | out |
+//! |---|---|---|
+//! | [`encrypt`] | an attachment, or a print bundle, and a recipient's certificate | CMS AuthEnvelopedData |
+//! | [`sign`] | a SHA-256 digest | the signature of avsändare or förmedlare |
+//! | [`envelope`] | a delivery: header, body, attachments | the whole request body, signed and sealed |
+//! | [`keys`] | files named by the settings | certificates and keys that belong together |
+//!
+//! The same input gives the same bytes, so that a message can be made again after a failure: what is random
+//! ([`encrypt::ContentSecrets`]) is drawn apart from its use, dates are arguments, and RSASSA-PKCS1-v1_5 has no salt.
+//!
+//! Nothing here knows where a letter goes, whether it has left, or what came back.
+
+pub mod encrypt;
+pub mod envelope;
+pub mod keys;
+pub mod sign;
+
+#[cfg(test)]
+mod testing;
