@@ -3,20 +3,13 @@
 //! A test whose referee is missing says so and passes, unless `UTSKICK_REFEREES=required` (as `.ci/run` sets it).
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// The program, ready for its arguments, or `None` where it is not installed and not required.
 pub fn command(program: &str) -> Option<Command> {
     let found = std::env::var_os("PATH")
         .is_some_and(|paths| std::env::split_paths(&paths).any(|folder| folder.join(program).is_file()));
     found.then(|| Command::new(program)).or_else(|| missing(program))
-}
-
-/// Python with a module, or `None` where it is not installed and not required.
-pub fn python(module: &str) -> Option<Command> {
-    let mut probe = command("python3")?;
-    let found = probe.args(["-c", &format!("import {module}")]).stderr(Stdio::null()).status();
-    found.is_ok_and(|status| status.success()).then(|| Command::new("python3")).or_else(|| missing(module))
 }
 
 /// A file of the official material (specifications, corpora), which is not in the repository: below the folder that
