@@ -205,6 +205,8 @@ pub struct Operator {
     pub id: Organisation,
     /// Its name in reports.
     pub name: String,
+    /// Where it is known to be: `check` shakes hands with it there. Letters go where FaR says.
+    pub service_address: Option<String>,
     /// Agreed rate of deliveries.
     pub rate_per_s: Rate,
     /// Requests under way at once: also the most that a kill can leave in doubt. Default 16.
