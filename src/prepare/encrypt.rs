@@ -286,3 +286,122 @@ fn recipient_infos(certificate: &Certificate, wrapped_bytes: usize) -> Result<Ve
     der.truncate(der.len().saturating_sub(wrapped_bytes));
     Ok(der)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{credential, key_der};
+    use super::*;
+    use aws_lc_rs::rsa::{OaepPrivateDecryptingKey, PrivateDecryptingKey};
+    use proptest::prelude::*;
+
+    fn recipient(name: &str) -> CmsRecipient {
+        CmsRecipient::new(credential(name).certificate()).unwrap()
+    }
+
+    /// Takes what [`CmsRecipient::encrypt`] gave apart by its lengths, and opens it with the private key.
+    fn open(name: &str, cms: &[u8]) -> Result<Vec<u8>, aws_lc_rs::error::Unspecified> {
+        let key = PrivateDecryptingKey::from_pkcs8(&key_der(name)).unwrap();
+        let modulus = key.key_size_bytes();
+        let at = cms.windows(4).position(|window| window == [0x04, 0x82, 1, 0]).unwrap() + 4;
+        let wrapped = &cms[at..at + modulus];
+        let mut content_key = vec![0; modulus];
+        let content_key = OaepPrivateDecryptingKey::new(key).unwrap().decrypt(
+            &OAEP_SHA256_MGF1SHA256,
+            wrapped,
+            &mut content_key,
+            None,
+        )?;
+        // End of id-aes256-GCM, GCMParameters: the nonce of twelve bytes, then INTEGER 16.
+        let rest = &cms[at + modulus..];
+        let iv = rest.windows(6).position(|window| window == [1, 0x2e, 0x30, 0x11, 4, 12]).unwrap() + 6;
+        let nonce = Nonce::try_assume_unique_for_key(&rest[iv..iv + 12]).unwrap();
+        assert_eq!(rest[iv + 12..iv + 15], [2, 1, 16]);
+        let header = &rest[iv + 15..];
+        assert_eq!(header[0], 0x80);
+        let (skip, length) = match header[1] {
+            short @ 0..0x80 => (2, usize::from(short)),
+            long => {
+                let count = usize::from(long & 0x7f);
+                (2 + count, header[2..2 + count].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+            }
+        };
+        let (ciphertext, mac) = header[skip..].split_at(length);
+        assert_eq!(mac[..2], [4, 16]);
+        assert_eq!(mac.len(), 18);
+        let mut sealed = [ciphertext, &mac[2..]].concat();
+        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, content_key).unwrap());
+        Ok(key.open_in_place(nonce, Aad::empty(), &mut sealed)?.to_vec())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn what_is_encrypted_comes_back(plain in proptest::collection::vec(any::<u8>(), 0..70_000)) {
+            let recipient = recipient("mediator");
+            let secrets = recipient.fresh().unwrap();
+            let cms = recipient.encrypt(&plain, &secrets).unwrap();
+            prop_assert_eq!(open("mediator", &cms).unwrap(), plain);
+        }
+    }
+
+    /// Around each change in the size of a DER length.
+    #[test]
+    fn lengths_fit_their_headers() {
+        let recipient = recipient("sender");
+        let secrets = recipient.fresh().unwrap();
+        for length in [0, 1, 127, 128, 255, 256, 65_535, 65_536, 16_777_215, 16_777_216] {
+            let plain = vec![0x5a; length];
+            let cms = recipient.encrypt(&plain, &secrets).unwrap();
+            let (rest, _) = x509_parser::der_parser::parse_der(&cms).unwrap();
+            assert!(rest.is_empty(), "{length}");
+            assert_eq!(open("sender", &cms).unwrap(), plain, "{length}");
+        }
+    }
+
+    #[test]
+    fn the_same_secrets_give_the_same_bytes() {
+        let recipient = recipient("sender");
+        let secrets = recipient.fresh().unwrap();
+        let again = ContentSecrets::from_bytes(&secrets.to_bytes()).unwrap();
+        let cms = recipient.encrypt(b"a letter", &secrets).unwrap();
+        assert_eq!(recipient.encrypt(b"a letter", &again).unwrap(), cms);
+        // Fresh ones share nothing, not even what is not secret.
+        let other = recipient.fresh().unwrap();
+        assert!(secrets.key != other.key && secrets.iv != other.iv && secrets.wrapped != other.wrapped);
+        assert_ne!(recipient.encrypt(b"a letter", &other).unwrap(), cms);
+        assert_eq!(format!("{secrets:?}"), "ContentSecrets(…)");
+    }
+
+    #[test]
+    fn changed_bytes_do_not_open() {
+        let recipient = recipient("sender");
+        let cms = recipient.encrypt(b"a letter", &recipient.fresh().unwrap()).unwrap();
+        let last = cms.len() - 1;
+        for place in [last, last - 15, last - 20] {
+            let mut forged = cms.clone();
+            forged[place] ^= 1;
+            assert!(open("sender", &forged).is_err(), "{place}");
+        }
+        assert!(open("mediator", &cms).is_err(), "another recipient");
+    }
+
+    #[test]
+    fn damaged_secrets_are_refused() {
+        let recipient = recipient("sender");
+        let bytes = recipient.fresh().unwrap().to_bytes();
+        for length in [0, 31, 43] {
+            assert!(matches!(ContentSecrets::from_bytes(&bytes[..length]), Err(EncryptError::Secrets)), "{length}");
+        }
+        let short = ContentSecrets::from_bytes(&bytes[..bytes.len() - 1]).unwrap();
+        assert!(matches!(recipient.encrypt(b"x", &short), Err(EncryptError::Secrets)));
+    }
+
+    #[test]
+    fn only_rsa_can_be_encrypted_to() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        let certificate = Certificate::from_der(certificate.der()).unwrap();
+        assert!(matches!(CmsRecipient::new(&certificate), Err(EncryptError::Recipient(KeyError::NotRsa { .. }))));
+    }
+}

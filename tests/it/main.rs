@@ -3,6 +3,10 @@
 // A test that goes wrong should stop there and say so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr)]
 
+mod encryption;
 mod generate;
+mod keys;
 mod referee;
 mod run;
+mod signatures;
+mod vectors;
