@@ -2,6 +2,7 @@
 //!
 //! | step | in | out |
 //! |---|---|---|
+//! | [`compose`] | a statement and its sender's settings | the letter: HTML body, tagged PDF; or paper |
 //! | [`encrypt`] | an attachment, or a print bundle, and a recipient's certificate | CMS AuthEnvelopedData |
 //! | [`sign`] | a SHA-256 digest | the signature of avsändare or förmedlare |
 //! | [`envelope`] | a delivery: header, body, attachments | the whole request body, signed and sealed |
@@ -12,6 +13,7 @@
 //!
 //! Nothing here knows where a letter goes, whether it has left, or what came back.
 
+pub mod compose;
 pub mod encrypt;
 pub mod envelope;
 pub mod keys;

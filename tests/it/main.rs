@@ -6,6 +6,7 @@
 mod encryption;
 mod generate;
 mod keys;
+mod letters;
 mod referee;
 mod run;
 mod signatures;

@@ -24,6 +24,17 @@ pub fn shared(file: &str) -> Option<PathBuf> {
     Some(path)
 }
 
+/// A Python module as a program (`python3 -m …`), or `None` where it is not installed and not required.
+pub fn python_module(module: &str) -> Option<Command> {
+    let mut python = command("python3")?;
+    let found = Command::new("python3").args(["-c", &format!("import {module}")]).output();
+    if !found.is_ok_and(|tried| tried.status.success()) {
+        return missing(module);
+    }
+    python.args(["-m", module]);
+    Some(python)
+}
+
 fn missing<T>(what: &str) -> Option<T> {
     let required = std::env::var_os("UTSKICK_REFEREES").is_some_and(|value| value == "required");
     assert!(!required, "the referee {what} is missing, and UTSKICK_REFEREES=required");

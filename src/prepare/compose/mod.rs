@@ -1,0 +1,153 @@
+//! Letters: a statement as a message with a body and a document, and as paper.
+//!
+//! In: a kontrolluppgift and its sender's settings. Out: a [`Letter`] (HTML body and a tagged PDF beside it), a letter to
+//! print, or a neutral body. Words come from `words`, pages from `layout`; `html`, `pdf` and `slow` draw them. Nothing here
+//! reads a clock or a random number: the same statement, settings and [`RENDERER_VERSION`] give the same bytes.
+//!
+//! `pdf` draws letters whose characters are in the prepared fonts, which is nearly all. Any other character sends its
+//! letter to `slow`, which lays fonts in anew; [`Composer::slow_letters`] counts those.
+
+mod countries;
+mod face;
+mod html;
+mod layout;
+mod pdf;
+mod words;
+
+use crate::config::Sender;
+use crate::domain::{Attachment, Body, Kontrolluppgift, Letter};
+use face::Prepared;
+use layout::Envelope;
+use std::sync::atomic::{AtomicU64, Ordering};
+use words::{Block, Words};
+
+/// Version of the renderer; recorded with every intent, since a letter is the same bytes only for the same version.
+pub const RENDERER_VERSION: u32 = 1;
+
+/// File name of the document: free of personal data.
+const FILE_NAME: &str = "kontrolluppgift.pdf";
+
+/// What a letter is made from.
+#[derive(Clone, Copy)]
+pub struct Sheet<'a> {
+    /// The record.
+    pub statement: &'a Kontrolluppgift<'a>,
+    /// Whom it comes from.
+    pub sender: &'a Sender,
+    /// Whether it replaces one that was sent before.
+    pub correction: bool,
+}
+
+/// Why a statement became no letter. Free of personal data.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ComposeError {
+    /// The record takes an earlier one away.
+    #[error("a removal (fältkod 205) is not a letter")]
+    Removal,
+    /// The document could not be written.
+    #[error("cannot write the letter as PDF/UA: {0}")]
+    Document(&'static str),
+}
+
+/// Composes letters. One for all threads.
+pub struct Composer {
+    prepared: Prepared,
+    writer: pdf::Writer,
+    slow: AtomicU64,
+}
+
+impl Default for Composer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Composer {
+    /// Reads and deflates the fonts. *Cost*: some milliseconds, once a run.
+    pub fn new() -> Self {
+        let prepared = Prepared::new();
+        let writer = pdf::Writer::new(&prepared);
+        Self { prepared, writer, slow: AtomicU64::new(0) }
+    }
+
+    /// The letter of a statement: subject, HTML body, PDF.
+    ///
+    /// *Errors*: [`ComposeError::Removal`] for a record with Borttag. *Cost*: some tens of microseconds; milliseconds where
+    /// a character is in none of the prepared fonts.
+    pub fn letter(&self, sheet: &Sheet<'_>) -> Result<Letter, ComposeError> {
+        let words = words_of(sheet)?;
+        let document = self.document(&words, None)?;
+        Ok(Letter {
+            subject: words::subject(sheet.correction).to_owned(),
+            body: Body { content_type: "text/html", text: html::page(&words) },
+            attachment: Some(Attachment {
+                content_type: "application/pdf",
+                filename: FILE_NAME.to_owned(),
+                bytes: document,
+            }),
+        })
+    }
+
+    /// The letter as a PDF to print, with the recipient's address where a right-hand window of a C5 or C6/5 envelope
+    /// shows it; without one where the record has no full address (the print supplier then finds it).
+    ///
+    /// *Errors*: as [`Composer::letter`].
+    pub fn paper(&self, sheet: &Sheet<'_>) -> Result<Vec<u8>, ComposeError> {
+        let words = words_of(sheet)?;
+        let envelope = Envelope {
+            sender: words::clean(&sheet.sender.name),
+            address: words::address(sheet.statement).unwrap_or_default(),
+        };
+        self.document(&words, Some(&envelope))
+    }
+
+    /// How many letters had characters outside the prepared fonts.
+    pub fn slow_letters(&self) -> u64 {
+        self.slow.load(Ordering::Relaxed)
+    }
+
+    fn document(&self, words: &Words<'_>, envelope: Option<&Envelope<'_>>) -> Result<Vec<u8>, ComposeError> {
+        let Some(tier) = self.tier(words, envelope) else {
+            self.slow.fetch_add(1, Ordering::Relaxed);
+            return Err(ComposeError::Document("a character without a font"));
+        };
+        let pages = layout::pages(words, envelope, &self.prepared);
+        Ok(self.writer.write(&words.title, &pages, tier, &self.prepared))
+    }
+
+    /// The smallest prepared font for every character of a letter.
+    fn tier(&self, words: &Words<'_>, envelope: Option<&Envelope<'_>>) -> Option<u8> {
+        let mut tier = self.prepared.tier(&words.title)?;
+        let mut needs = |text: &str| {
+            tier = self.prepared.tier(text)?.max(tier);
+            Some(())
+        };
+        for block in &words.blocks {
+            match block {
+                Block::Heading(text) => needs(text)?,
+                Block::Paragraph(text) => needs(text)?,
+                Block::Link(_, url) => needs(url)?,
+                Block::Table(rows) => {
+                    rows.iter().try_for_each(|row| needs(row.label).and_then(|()| needs(&row.value)))?
+                }
+            }
+        }
+        for line in envelope.into_iter().flat_map(|envelope| envelope.address.iter().chain([&envelope.sender])) {
+            needs(line)?;
+        }
+        Some(tier)
+    }
+}
+
+/// The body of a message whose attachment is encrypted: neutral words and whom to ask, nothing of the statement.
+pub fn neutral_body(sheet: &Sheet<'_>) -> Body {
+    Body { content_type: "text/html", text: html::page(&words::neutral(sheet)) }
+}
+
+fn words_of<'a>(sheet: &Sheet<'a>) -> Result<Words<'a>, ComposeError> {
+    if sheet.statement.is_removal() {
+        return Err(ComposeError::Removal);
+    }
+    Ok(words::letter(sheet))
+}
