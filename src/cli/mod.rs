@@ -1,6 +1,8 @@
 //! The commands, one file each: arguments, what is printed, the exit code.
 
 mod generate;
+mod sandbox;
+mod unseal;
 
 use crate::error::{Error, Exit, Result};
 use clap::{Parser, Subcommand};
@@ -19,6 +21,8 @@ pub struct Cli {
 #[allow(missing_docs)] // each command's own documentation is its help
 pub enum Command {
     Generate(generate::Generate),
+    Sandbox(sandbox::Sandbox),
+    Unseal(unseal::Unseal),
 }
 
 impl Cli {
@@ -26,6 +30,8 @@ impl Cli {
     pub fn run(self) -> Result<Exit> {
         match self.command {
             Command::Generate(command) => command.run(),
+            Command::Sandbox(command) => command.run(),
+            Command::Unseal(command) => command.run(),
         }
     }
 }
