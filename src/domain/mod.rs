@@ -9,6 +9,7 @@ mod form;
 mod identity;
 mod kontrolluppgift;
 mod letter;
+mod mask;
 mod outcome;
 mod span;
 
@@ -19,5 +20,6 @@ pub use form::{Form, SchemaVersion};
 pub use identity::{Identity, IdentityError, IdentityKind, Organisation, check_digit_holds};
 pub use kontrolluppgift::{FIELDS_PER_RECORD, Kontrolluppgift, Value, XML_SPACE, field as faltkod};
 pub use letter::{Attachment, Body, Letter, MessageId, Sealed};
+pub use mask::mask_identities;
 pub use outcome::{Outcome, Reason};
 pub use span::{Batch, Span};

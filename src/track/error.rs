@@ -1,0 +1,226 @@
+//! Why the record of a run could not be read or written.
+
+use crate::error::{Error, Exit};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why something could not be recorded or looked up.
+///
+/// Variants are split by what the caller does: stop ([`TrackError::Storage`]), tell the operator what to change, or,
+/// for the refusals that name an ordinal, leave that statement as it is and go on.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrackError {
+    /// Disk, SQLite or fsync failed. After the first one from the journal's writer, every later call gives it too:
+    /// what was not acknowledged may or may not be on disk, and the run must end (architecture, *Decisions*).
+    #[error("cannot {doing}")]
+    Storage {
+        /// What was attempted, in the infinitive.
+        doing: String,
+        /// What the storage said.
+        #[source]
+        source: Cause,
+    },
+    /// Another process has the run.
+    #[error("the run in {} is in use by another process", run.display())]
+    Locked {
+        /// Folder of the run.
+        run: PathBuf,
+    },
+    /// Another run of the installation is sending to this gateway.
+    #[error("another run of this installation is using {gateway}, and two would double its agreed rate")]
+    GatewayBusy {
+        /// Operator id, or the name of FaR.
+        gateway: String,
+    },
+    /// There is a run already where one was to be made.
+    #[error("{} holds a run already", run.display())]
+    Exists {
+        /// Folder of the run.
+        run: PathBuf,
+    },
+    /// There is no run.
+    #[error("{} holds no run", run.display())]
+    NoRun {
+        /// Folder that was looked in.
+        run: PathBuf,
+    },
+    /// A file of another version of the format, or no file of ours.
+    #[error("{} has format {found}, and this program reads format {expected}", file.display())]
+    Format {
+        /// The file.
+        file: PathBuf,
+        /// What it says it is.
+        found: String,
+        /// What is read.
+        expected: u32,
+    },
+    /// A file of ours whose content contradicts itself.
+    #[error("{} is damaged: {what}", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, free of personal data.
+        what: String,
+    },
+    /// The installation's key file can be read by others, or the state folder entered.
+    #[error("{} is open to others (mode {mode:03o})", file.display())]
+    Open {
+        /// The file or folder.
+        file: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key file is no key.
+    #[error("{} is not a key: it must hold exactly 64 hexadecimal digits", file.display())]
+    KeyMalformed {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The key file is missing, but the state folder has been used with a key.
+    #[error("the installation's key file {} is missing, and {} was made with it", file.display(), state.display())]
+    KeyLost {
+        /// The key file.
+        file: PathBuf,
+        /// What needs it.
+        state: PathBuf,
+    },
+    /// The key is not the one that a run or the register was made with.
+    #[error("{} was made with another key than this installation's", file.display())]
+    KeyOther {
+        /// The database.
+        file: PathBuf,
+    },
+    /// A sealed column does not open.
+    #[error("a sealed column cannot be opened: it was altered, or sealed with another key")]
+    Sealed,
+    /// A statement that does not wait was to be sent, routed or ended. Nothing was written for it.
+    #[error("statement {ordinal} does not wait: it has its outcome, is under way, or was never released")]
+    NotWaiting {
+        /// Its ordinal.
+        ordinal: u64,
+    },
+    /// A statement whose earlier request may have arrived was to be sent with other bytes or another id.
+    #[error("statement {ordinal} cannot be sent again: its request would not be the same bytes")]
+    BytesDiffer {
+        /// Its ordinal.
+        ordinal: u64,
+    },
+    /// Something was to be done that the phase of the run does not allow.
+    #[error("cannot {doing}: the run is {phase}")]
+    Phase {
+        /// What was attempted, in the infinitive.
+        doing: &'static str,
+        /// Where the run is.
+        phase: super::Phase,
+    },
+    /// The statements of the journal are not those of the exports.
+    #[error("the exports have {exports} statements and the journal {journal}")]
+    Unbalanced {
+        /// By the exports.
+        exports: u64,
+        /// By the journal.
+        journal: u64,
+    },
+    /// A run that may have sent something is named by the register, and its folder is gone.
+    #[error("the register names run {run} as unfinished, and its folder {} cannot be read", folder.display())]
+    RunGone {
+        /// Id of the run.
+        run: String,
+        /// Where it was.
+        folder: PathBuf,
+    },
+}
+
+/// What a storage operation failed with; shared by all who waited for it.
+#[derive(Clone)]
+pub struct Cause(Arc<dyn std::error::Error + Send + Sync>);
+
+impl Cause {
+    /// Takes any error.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(Arc::from(source.into()))
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl TrackError {
+    pub(super) fn storage(
+        doing: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Storage { doing: doing.into(), source: Cause::new(source) }
+    }
+
+    /// Whether this concerns one statement and the run can go on.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::NotWaiting { .. } | Self::BytesDiffer { .. })
+    }
+
+    /// The exit code of a command that ends with it.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::NoRun { .. } | Self::Exists { .. } => Exit::Usage,
+            Self::Open { .. }
+            | Self::KeyMalformed { .. }
+            | Self::KeyLost { .. }
+            | Self::KeyOther { .. }
+            | Self::GatewayBusy { .. } => Exit::Settings,
+            _ => Exit::Storage,
+        }
+    }
+
+    fn remedy(&self) -> Option<String> {
+        Some(match self {
+            Self::Storage { .. } => {
+                "see that the disk is whole and has space, then resume: nothing is claimed that was not synced".into()
+            }
+            Self::Locked { .. } => "wait for it, or stop it with Ctrl-C or `control`".into(),
+            Self::GatewayBusy { .. } => "wait until the other run has ended".into(),
+            Self::Exists { .. } => "name an empty folder for a new run, or `resume` this one".into(),
+            Self::NoRun { .. } => "name the folder that `send` was given as --run".into(),
+            Self::Format { .. } => "use the version of utskick that made it".into(),
+            Self::Open { file, .. } => format!("chmod go-rwx {}", file.display()),
+            Self::KeyMalformed { .. } | Self::KeyLost { .. } | Self::KeyOther { .. } => {
+                "restore the key file from its backup; with another key no earlier statement is known again".into()
+            }
+            Self::RunGone { .. } => {
+                "bring the folder back and finish the run: statements that it sent would be sent twice".into()
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl From<TrackError> for Error {
+    fn from(error: TrackError) -> Self {
+        let exit = error.exit();
+        let remedy = error.remedy();
+        let whole = match error {
+            TrackError::Storage { doing, source } => Error::because(exit, format!("cannot {doing}"), source),
+            other => Error::new(exit, other.to_string()),
+        };
+        match remedy {
+            Some(remedy) => whole.remedy(remedy),
+            None => whole,
+        }
+    }
+}

@@ -1,0 +1,534 @@
+//! The journal of one run: an SQLite database, `journal.sqlite` in the run's folder.
+//!
+//! # What is on disk
+//!
+//! Format 1 (`user_version` 1, `application_id` `utsk`), WAL, one writing process (an exclusive `flock` on `run.lock`),
+//! one writing thread, any number of readers. Folder 0700, files 0600. Times are milliseconds since 1970, digests and
+//! ids blobs, outcomes and reasons the numbers of [`Outcome`] and [`Reason`].
+//!
+//! | table | key | what |
+//! |---|---|---|
+//! | `meta` | name | run id, key check, phase, settings' file, deadline, operators, `stopped:N`; sealed: exports, the rest of the header |
+//! | `statement` | ordinal | span, digests, form, employer, fate; written by pass 1, never after release |
+//! | `look_up` | ordinal | digital halves without a route |
+//! | `queue` | operator, ordinal | digital halves with a route and without an end; `intent` is set while a request is under way |
+//! | `paper_queue` | ordinal | paper halves that wait for a bundle |
+//! | `doubt` | ordinal | digital halves in doubt, with what a resend needs |
+//! | `both` | ordinal | the two halves of a statement that goes both ways, from its first end on |
+//! | `intent` | number | log: what was about to be sent, and all that makes the same bytes again |
+//! | `digital` | number | log: how each attempt and each digital half ended |
+//! | `paper` | number | log: how each paper half ended |
+//! | `bundle` | number | print bundles |
+//! | `tally` | kind, operator, reason | how many statements have which outcome, how long each queue is |
+//! | `tempo` | second, operator | how many ended in which second (operator -1: look-up, -2: paper) |
+//! | `event` | number | audit lines: starts, stops, changes of rate |
+//! | `employer`, `word` | number | uppgiftslämnare; addresses and certificate digests, each once |
+//!
+//! **Queues, not scans.** A statement stands in the one queue where it waits, and leaves it in the transaction that
+//! records what came of it; so each page of work is one seek and a run of neighbouring rows, whether the run starts or
+//! resumes at a million. **Logs, not trees.** What happens in pass 2 is appended: a commit touches the last page of
+//! each log, not a page a statement, though operators are at different places of the file. The logs get their index
+//! by ordinal when the run finishes; until then the few questions about one person read them through. **Keys are
+//! ordinals**, since random ones cost fifteen times as much; the one random index, of persons, is built in one
+//! sorted pass at release.
+//!
+//! A digital half is what its last row in `digital` says, or waits where the half stands in a queue: `OVER` and
+//! `AGAIN` rows tell of attempts and leave the half waiting. `tally` and `tempo` are sums of the other tables, written in
+//! the same transactions; `report` counts the rows themselves and compares.
+//!
+//! # What it promises
+//!
+//! In pass 2 every commit is synced before it is acknowledged. Changes gather for at most 5 ms or 512 of them: that, and
+//! one sync, is what the journal adds to the latency of a request. In pass 1 nothing has left yet, so commits are synced
+//! at release, in one go; a run killed before that starts pass 1 again. A storage error is final for the process.
+//!
+//! # Personal data
+//!
+//! There is none in the clear. Identities, statement keys and contents are keyed digests; record digests are encrypted
+//! blocks; employers' digits, names of exports, content secrets and the texts of faults are sealed (AES-256-GCM, bound to
+//! run, column and row). Employers that are organisations also stand there readably; private ones are masked.
+
+mod pages;
+mod reader;
+mod rows;
+mod schema;
+mod writer;
+
+pub use reader::JournalReader;
+pub use rows::*;
+pub(in crate::track) use schema::{APPLICATION, check as check_format, read_only_uri};
+
+use super::error::TrackError;
+use super::installation::{Installation, open_lock, private_folder, try_lock};
+use super::register::Register;
+use crate::domain::{Organisation, Reason};
+use crossbeam_channel::{Sender, bounded};
+use rusqlite::{Connection, OptionalExtension};
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use tokio::sync::{Semaphore, oneshot};
+use writer::{Bulk, Change, Op, Writer};
+
+/// Changes on their way to the writer. More than the concurrency of all operators together: who has to wait for room
+/// here is not waiting for a gateway.
+const CHANGES: usize = 4096;
+/// Batches of pass 1 on their way to the writer.
+const BATCHES: usize = 4;
+
+/// A run's journal, open for writing: a handle, cheap to clone. The last one to go closes it.
+///
+/// Asynchronous calls resolve when what they say is durable. The others are for the threads of pass 1 and for starting
+/// and stopping; they may wait for the disk. A storage error is final: every waiting and later call fails with it.
+#[derive(Clone)]
+pub struct Journal {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    run: PathBuf,
+    installation: Installation,
+    header: RwLock<Arc<RunHeader>>,
+    phase: Mutex<Phase>,
+    employers: Arc<RwLock<Vec<Organisation>>>,
+    read: Mutex<Option<Connection>>,
+    bulk: Option<Sender<Bulk>>,
+    ops: Option<Sender<Op>>,
+    room: Arc<Semaphore>,
+    failed: Arc<OnceLock<TrackError>>,
+    writer: Option<std::thread::JoinHandle<()>>,
+    _lock: File,
+}
+
+impl Journal {
+    /// Whether a folder holds a run.
+    pub fn exists(run: &Path) -> bool {
+        run.join(schema::FILE).exists()
+    }
+
+    /// Makes a journal in the run's folder, and the folder (0700) where it is missing.
+    ///
+    /// *Errors*: [`TrackError::Exists`] where there is one, [`TrackError::Locked`], storage.
+    pub fn create(run: &Path, installation: &Installation, header: &RunHeader) -> Result<Self, TrackError> {
+        private_folder(run)?;
+        let lock = lock_run(run)?;
+        let file = run.join(schema::FILE);
+        if file.exists() {
+            return Err(TrackError::Exists { run: run.to_path_buf() });
+        }
+        // Made beside it and renamed, so that a journal is there whole or not at all.
+        let draft = run.join("journal.draft");
+        let failed = |error: std::io::Error| TrackError::storage(format!("make the journal {}", file.display()), error);
+        match std::fs::remove_file(&draft) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => (),
+        }
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
+        fill(&draft, installation, header)
+            .map_err(|error| TrackError::storage(format!("make the journal {}", file.display()), error))?;
+        std::fs::rename(&draft, &file).and_then(|()| File::open(run)?.sync_all()).map_err(failed)?;
+        Self::start(run, installation, lock)
+    }
+
+    /// Opens the journal of a run, to go on with it.
+    ///
+    /// *Errors*: no run there, another process has it, another format, another installation's key, damage, storage.
+    /// *Cost*: proportional to what waits, not to what has ended; below a second at a million statements.
+    pub fn open(run: &Path, installation: &Installation) -> Result<Self, TrackError> {
+        if !Self::exists(run) {
+            return Err(TrackError::NoRun { run: run.to_path_buf() });
+        }
+        private_folder(run)?;
+        let lock = lock_run(run)?;
+        let journal = Self::start(run, installation, lock)?;
+        if journal.phase() == Phase::Finished {
+            // Killed between the last commit and the register: again, which changes nothing where it was done.
+            Register::open(installation)?.merge(run)?;
+        }
+        Ok(journal)
+    }
+
+    fn start(run: &Path, installation: &Installation, lock: File) -> Result<Self, TrackError> {
+        let file = run.join(schema::FILE);
+        let failed = |error| TrackError::storage(format!("open the journal {}", file.display()), error);
+        let conn = schema::writing(&file).map_err(failed)?;
+        schema::check(&conn, &file, schema::FORMAT)?;
+        pages::key_check(&conn, &file, installation)?;
+        quick_check(&conn, &file)?;
+        let phase = pages::phase(&conn).map_err(failed)?;
+        let header = pages::header(&conn, Some(installation))?;
+        let employers = Arc::new(RwLock::new(pages::employers(&conn, installation, &header.run_id)?));
+        let read = schema::reading(&file).map_err(failed)?;
+        let writer = Writer::new(
+            conn,
+            installation.clone(),
+            header.run_id.clone(),
+            phase,
+            header.operators.len(),
+            employers.clone(),
+        )?;
+        let (bulk, bulk_work) = bounded(BATCHES);
+        let (ops, ops_work) = bounded(CHANGES);
+        let failed = Arc::new(OnceLock::new());
+        let told = failed.clone();
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || writer.run(bulk_work, ops_work, &told))
+            .map_err(|error| TrackError::storage("start the journal's thread", error))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                run: run.to_path_buf(),
+                installation: installation.clone(),
+                header: RwLock::new(Arc::new(header)),
+                phase: Mutex::new(phase),
+                employers,
+                read: Mutex::new(Some(read)),
+                bulk: Some(bulk),
+                ops: Some(ops),
+                room: Arc::new(Semaphore::new(CHANGES)),
+                failed,
+                writer: Some(thread),
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// What the run is.
+    pub fn header(&self) -> Arc<RunHeader> {
+        self.inner.header.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Folder of the run.
+    pub fn run(&self) -> &Path {
+        &self.inner.run
+    }
+
+    /// How far the run is.
+    pub fn phase(&self) -> Phase {
+        *self.inner.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The storage error that ended the journal, if one has.
+    pub fn failure(&self) -> Option<TrackError> {
+        self.inner.failed.get().cloned()
+    }
+
+    // Pass 1.
+
+    /// Empties what a killed pass 1 left.
+    pub fn restart_intake(&self) -> Result<(), TrackError> {
+        self.ask(Bulk::Restart)
+    }
+
+    /// Records statements, in any order of calls. Returns when they are on their way: a storage error shows in a later
+    /// call, at the latest in [`Journal::release`]. *Cost*: about 2 µs a statement on the writer's thread.
+    ///
+    /// *Panics* where a statement that is to leave has no form, uppgiftslämnare, key or content, or a half is given what
+    /// only the other can be.
+    pub fn admit(&self, rows: Vec<StatementRow>) -> Result<(), TrackError> {
+        for row in &rows {
+            if let Fate::Send { digital, paper } = row.fate {
+                let known = row.form.is_some() && row.uppgiftslamnare.is_some();
+                assert!(known && row.key.is_some() && row.content.is_some(), "{} cannot be sent", row.span.ordinal);
+                assert!(digital != Half::Fallback && !matches!(paper, Half::Unreachable(_)), "halves are mixed up");
+            }
+        }
+        self.bulk(Bulk::Admit(rows))
+    }
+
+    /// Changes the fate of statements admitted before. As [`Journal::admit`].
+    pub fn amend(&self, rows: Vec<Amend>) -> Result<(), TrackError> {
+        self.bulk(Bulk::Amend(rows))
+    }
+
+    /// Ends pass 1: queues and person index are made, everything is synced, the register names the run, and from now on
+    /// statements may leave.
+    ///
+    /// *Errors*: [`TrackError::Unbalanced`] where the ordinals of the journal are not exactly 1 to the sum of the
+    /// exports' statements.
+    pub fn release(&self, exports: Vec<RunExport>) -> Result<(), TrackError> {
+        let header = self.header();
+        // The register first: a run that may have sent something is never unknown to it.
+        Register::open(&self.inner.installation)?.begin(&header.run_id, &self.inner.run)?;
+        let kept = exports.clone();
+        self.ask(|reply| Bulk::Release(exports, reply))?;
+        let header = RunHeader { exports: kept, ..RunHeader::clone(&header) };
+        *self.inner.header.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(header);
+        self.set_phase(Phase::Released);
+        Ok(())
+    }
+
+    /// Takes note of the operators that the settings now know. Those of before keep their places; others are added.
+    /// Returns the list that numbers in routes and intents refer to.
+    pub fn know_operators(&self, operators: &[RunOperator]) -> Result<Vec<RunOperator>, TrackError> {
+        let header = self.header();
+        let mut all = header.operators.clone();
+        for operator in operators {
+            match all.iter_mut().find(|known| known.id == operator.id) {
+                Some(known) => *known = operator.clone(),
+                None => all.push(operator.clone()),
+            }
+        }
+        if all != header.operators {
+            let kept = all.clone();
+            self.ask(|reply| Bulk::Operators(kept, reply))?;
+            let header = RunHeader { operators: all.clone(), ..RunHeader::clone(&header) };
+            *self.inner.header.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(header);
+        }
+        Ok(all)
+    }
+
+    // Pass 2, reading: what is committed, ascending by ordinal.
+
+    /// Statements after this ordinal whose recipient must be looked up.
+    pub fn to_look_up(&self, after: u64, limit: usize) -> Result<Vec<Work>, TrackError> {
+        self.read(|conn| pages::to_look_up(conn, &self.pages(), after, limit))
+    }
+
+    /// Statements after this ordinal that wait at an operator, without those under way.
+    pub fn routed(&self, operator: u16, after: u64, limit: usize) -> Result<Vec<Routed>, TrackError> {
+        self.read(|conn| pages::routed(conn, &self.pages(), operator, after, limit))
+    }
+
+    /// Statements after this ordinal that wait for a print bundle.
+    pub fn paper_waiting(&self, after: u64, limit: usize) -> Result<Vec<Work>, TrackError> {
+        self.read(|conn| pages::paper_waiting(conn, &self.pages(), after, limit))
+    }
+
+    /// Statements with an intent and without an end: right after [`Journal::open`], what a kill has left in doubt. The
+    /// caller ends each as in doubt, or sends it again as its operator's policy says.
+    pub fn open_intents(&self) -> Result<Vec<OpenIntent>, TrackError> {
+        self.read(|conn| pages::open_intents(conn, &self.pages()))
+    }
+
+    /// Statements after this ordinal that ended in doubt, with what a resend needs.
+    pub fn in_doubt(&self, after: u64, limit: usize) -> Result<Vec<OpenIntent>, TrackError> {
+        self.read(|conn| pages::in_doubt(conn, &self.pages(), after, limit))
+    }
+
+    /// How many statements have which outcome. *Cost*: a few rows after release; before it, a count of all rows.
+    pub fn counts(&self) -> Result<Counts, TrackError> {
+        self.read(pages::counts)
+    }
+
+    /// How far the run is. *Cost*: a few seeks.
+    pub fn checkpoint(&self) -> Result<super::Checkpoint, TrackError> {
+        self.read(pages::checkpoint)
+    }
+
+    /// Number of the last print bundle, 0 where there is none.
+    pub fn last_bundle(&self) -> Result<u32, TrackError> {
+        self.read(|conn| {
+            conn.query_row("SELECT coalesce(max(number), 0) FROM bundle", [], |row| row.get(0))
+                .map_err(pages::unreadable("the print bundles"))
+        })
+    }
+
+    // Pass 2, writing: durable when they resolve.
+
+    /// What FaR said. All rows or none.
+    ///
+    /// A statement that has a route already gets the new one. *Errors*: [`TrackError::NotWaiting`].
+    pub async fn route(&self, rows: Vec<RouteRow>) -> Result<(), TrackError> {
+        self.change(Change::Route(rows)).await
+    }
+
+    /// A request is about to leave. The first byte may be written when this has returned `Ok`, never before.
+    ///
+    /// *Errors*: [`TrackError::NotWaiting`] where the statement does not wait at this operator, or the attempt is not
+    /// above those used; a statement in doubt may be intended again (the resend policy), and then
+    /// [`TrackError::BytesDiffer`] where request or id are not the same.
+    pub async fn intend(&self, intent: Intent) -> Result<(), TrackError> {
+        self.change(Change::Intend(Box::new(intent))).await
+    }
+
+    /// An attempt was surely not accepted: the statement waits at its operator again.
+    pub async fn attempt_over(&self, over: AttemptOver) -> Result<(), TrackError> {
+        self.change(Change::Over(Box::new(over))).await
+    }
+
+    /// An attempt was answered with Delivered = false: the statement waits for a new look-up, and
+    /// [`Routed::not_delivered`] tells.
+    pub async fn look_up_again(&self, over: AttemptOver) -> Result<(), TrackError> {
+        self.change(Change::LookUpAgain(Box::new(over))).await
+    }
+
+    /// A digital half ends. Without an attempt it can only be unreachable, failed or held.
+    pub async fn end_digital(&self, end: DigitalEnd) -> Result<(), TrackError> {
+        self.change(Change::End(Box::new(end))).await
+    }
+
+    /// Paper halves end, with the bundle that they are in. All rows or none.
+    pub async fn end_paper(&self, rows: Vec<PaperEnd>, bundle: Option<BundleRow>) -> Result<(), TrackError> {
+        self.change(Change::Paper(rows, bundle)).await
+    }
+
+    /// Says why statements still wait for their look-up ([`Reason::FarSilent`]).
+    pub async fn pend(&self, rows: Vec<(u64, Reason)>) -> Result<(), TrackError> {
+        self.change(Change::Pend(rows)).await
+    }
+
+    /// Says that an operator's queue is stopped since it refuses our credentials, or goes again.
+    pub async fn operator_stopped(&self, operator: u16, stopped: bool) -> Result<(), TrackError> {
+        self.change(Change::Stopped(operator, stopped)).await
+    }
+
+    /// A person settles a statement in doubt. *Errors*: [`TrackError::NotWaiting`] where it is not in doubt.
+    pub async fn settle(&self, ordinal: u64, settlement: Settlement) -> Result<(), TrackError> {
+        self.change(Change::Settle(ordinal, settlement)).await?;
+        if settlement == Settlement::NotDelivered && self.phase() == Phase::Finished {
+            self.set_phase(Phase::Released);
+        }
+        Ok(())
+    }
+
+    /// Writes an audit line or event, durable with the next group. Identities in the text are masked.
+    pub fn note(&self, kind: &str, text: &str) -> Result<(), TrackError> {
+        self.healthy()?;
+        let op = Op { change: Change::Note(kind.to_owned(), text.to_owned()), done: None, room: None };
+        self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())
+    }
+
+    /// Finishes the run if nothing waits, and merges it into the register. Returns the phase: a run with something
+    /// pending stays released, and the register goes on naming it.
+    pub fn finish(&self) -> Result<Phase, TrackError> {
+        let (reply, answer) = bounded(1);
+        self.bulk(Bulk::Finish(reply))?;
+        let phase = answer.recv().map_err(|_| self.gone())??;
+        self.set_phase(phase);
+        if phase == Phase::Finished {
+            Register::open(&self.inner.installation)?.merge(&self.inner.run)?;
+        }
+        Ok(phase)
+    }
+
+    /// Waits until everything admitted so far is committed.
+    pub fn sync(&self) -> Result<(), TrackError> {
+        self.ask(Bulk::Sync)
+    }
+
+    async fn change(&self, change: Change) -> Result<(), TrackError> {
+        self.healthy()?;
+        let room = self.inner.room.clone().acquire_owned().await.map_err(|_| self.gone())?;
+        let (done, answer) = oneshot::channel();
+        let op = Op { change, done: Some(done), room: Some(room) };
+        // Never waits: the channel has room for every permit, and notes.
+        self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())?;
+        answer.await.map_err(|_| self.gone())?
+    }
+
+    fn ask(&self, message: impl FnOnce(writer::Reply) -> Bulk) -> Result<(), TrackError> {
+        let (reply, answer) = bounded(1);
+        self.bulk(message(reply))?;
+        answer.recv().map_err(|_| self.gone())?
+    }
+
+    fn bulk(&self, message: Bulk) -> Result<(), TrackError> {
+        self.healthy()?;
+        self.inner.bulk.as_ref().and_then(|bulk| bulk.send(message).ok()).ok_or_else(|| self.gone())
+    }
+
+    fn healthy(&self) -> Result<(), TrackError> {
+        self.inner.failed.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    fn gone(&self) -> TrackError {
+        self.failure().unwrap_or_else(|| TrackError::storage("write the journal", "its thread has ended"))
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        *self.inner.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    fn pages(&self) -> pages::Keys<'_> {
+        pages::Keys { installation: &self.inner.installation, employers: &self.inner.employers, run: &self.inner.run }
+    }
+
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, TrackError>) -> Result<T, TrackError> {
+        let read = self.inner.read.lock().unwrap_or_else(PoisonError::into_inner);
+        query(read.as_ref().ok_or_else(|| self.gone())?)
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("run", &self.inner.run).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The reader first, so that the writer is the last connection and can tidy up. It ends when both channels are
+        // closed and empty; the lock goes after it.
+        self.read.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        self.bulk = None;
+        self.ops = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Takes the run for this process.
+fn lock_run(run: &Path) -> Result<File, TrackError> {
+    let lock = open_lock(&run.join("run.lock"))?;
+    match try_lock(&lock) {
+        Ok(true) => Ok(lock),
+        Ok(false) => Err(TrackError::Locked { run: run.to_path_buf() }),
+        Err(error) => Err(TrackError::storage(format!("lock the run {}", run.display()), error)),
+    }
+}
+
+/// Whether a process has the run open for writing. Takes the lock, shared, for a moment.
+fn is_running(run: &Path) -> bool {
+    match File::open(run.join("run.lock")) {
+        Ok(lock) => lock.try_lock_shared().is_err(),
+        Err(_) => false,
+    }
+}
+
+fn fill(file: &Path, installation: &Installation, header: &RunHeader) -> rusqlite::Result<()> {
+    let conn = Connection::open(file)?;
+    conn.execute_batch(&format!(
+        "PRAGMA synchronous = FULL; PRAGMA application_id = {}; PRAGMA user_version = {}; BEGIN;",
+        schema::APPLICATION,
+        schema::FORMAT
+    ))?;
+    conn.execute_batch(schema::TABLES)?;
+    let put = |name: &str, value: &dyn rusqlite::ToSql| {
+        conn.execute("INSERT INTO meta(name, value) VALUES (?1, ?2)", rusqlite::params![name, value])
+    };
+    put("run_id", &header.run_id)?;
+    put("key_check", &installation.key_check())?;
+    put("phase", &Phase::Intake.as_str())?;
+    put("created", &header.created.to_string())?;
+    put("config_file", &header.config_file.as_os_str().as_bytes())?;
+    put("deadline", &header.deadline.map(|deadline| deadline.to_string()))?;
+    put("operators", &serde_json::to_string(&header.operators).unwrap_or_default())?;
+    put("exports", &writer::sealed_json(installation, &header.run_id, "exports", &header.exports)?)?;
+    let rest = (&header.protected_file, &header.remembered);
+    put("header", &writer::sealed_json(installation, &header.run_id, "header", &rest)?)?;
+    conn.execute_batch("COMMIT")?;
+    conn.close().map_err(|(_, error)| error)
+}
+
+/// Sees that what the run goes on from is sound: the small tables whole. The two largest, which are not changed any
+/// more, are seen to be there: reading them through would take longer than starting may.
+fn quick_check(conn: &Connection, file: &Path) -> Result<(), TrackError> {
+    let damaged = |what: String| TrackError::Damaged { file: file.to_path_buf(), what };
+    for table in ["meta", "employer", "word", "look_up", "queue", "doubt", "paper_queue", "bundle", "tally"] {
+        let said: Option<String> = conn
+            .query_row(&format!("PRAGMA quick_check('{table}')"), [], |row| row.get(0))
+            .optional()
+            .map_err(|error| damaged(format!("table {table}: {error}")))?;
+        if said.as_deref() != Some("ok") {
+            return Err(damaged(format!("table {table}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(in crate::track) mod tests;

@@ -1,0 +1,161 @@
+//! The tables, and how a journal file is made, opened and checked.
+
+use super::super::error::TrackError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+
+/// Version of the format, in SQLite's `user_version`. Another one is refused.
+pub(super) const FORMAT: u32 = 1;
+
+/// `utsk`, in SQLite's `application_id`: tells our files from others.
+pub(in super::super) const APPLICATION: u32 = 0x7574_736b;
+
+/// Name of the journal in the run's folder.
+pub(super) const FILE: &str = "journal.sqlite";
+
+/// What a row of `digital` tells.
+pub(super) mod kind {
+    /// Delivered = true.
+    pub const DELIVERED: i64 = 1;
+    /// No mailbox takes it.
+    pub const UNREACHABLE: i64 = 2;
+    /// Refused for good, or given up.
+    pub const FAILED: i64 = 3;
+    /// The answer is unknown.
+    pub const IN_DOUBT: i64 = 4;
+    /// Kept back.
+    pub const HELD: i64 = 5;
+    /// An attempt was surely not accepted; the half waits again.
+    pub const OVER: i64 = 6;
+    /// What was in doubt is sent again, or anew; the half waits again.
+    pub const AGAIN: i64 = 7;
+    /// `paper` only: the bundle is on disk.
+    pub const BUNDLED: i64 = 8;
+}
+
+/// What a row of `tally` counts: an outcome by its number, or one of these.
+pub(super) mod queue {
+    /// Statements that wait for a look-up.
+    pub const LOOK_UP: i64 = 101;
+    /// Statements that wait at an operator.
+    pub const QUEUED: i64 = 102;
+    /// Statements with an open intent.
+    pub const FLYING: i64 = 103;
+    /// Statements that wait for a bundle.
+    pub const PAPER: i64 = 104;
+}
+
+pub(super) const TABLES: &str = "
+CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE employer(number INTEGER PRIMARY KEY, sealed BLOB NOT NULL, shown TEXT NOT NULL);
+CREATE TABLE word(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE statement(
+    ordinal INTEGER PRIMARY KEY, export INT, start INT, length INT, record BLOB, form INT, employer INT,
+    person BLOB, key BLOB, content BLOB, correction INT, digital INT, paper INT, outcome INT, reason INT);
+CREATE TABLE look_up(
+    ordinal INTEGER PRIMARY KEY, paper INT, attempts INT, not_delivered INT, reason INT);
+CREATE TABLE queue(
+    operator INT, ordinal INT, address INT, looked_up INT, attempts INT, not_before INT, not_delivered INT,
+    paper INT, intent INT, PRIMARY KEY(operator, ordinal)) WITHOUT ROWID;
+CREATE TABLE intent(
+    number INTEGER PRIMARY KEY, ordinal INT, attempt INT, operator INT, address INT, at INT, seal_date TEXT,
+    sender_cert INT, mediator_cert INT, renderer INT, secrets BLOB, request_sha256 BLOB, message_id BLOB);
+CREATE TABLE digital(
+    number INTEGER PRIMARY KEY, ordinal INT, kind INT, reason INT, operator INT, at INT, attempt INT, intent INT,
+    trans_id TEXT, fault_code INT, call_id TEXT, detail BLOB);
+CREATE TABLE doubt(
+    ordinal INTEGER PRIMARY KEY, intent INT, operator INT, address INT, looked_up INT, attempts INT,
+    not_delivered INT, paper INT, reason INT);
+CREATE TABLE paper_queue(ordinal INTEGER PRIMARY KEY, why INT, both INT);
+CREATE TABLE paper(number INTEGER PRIMARY KEY, ordinal INT, kind INT, reason INT, bundle INT, at INT);
+CREATE TABLE both(
+    ordinal INTEGER PRIMARY KEY, digital INT, digital_reason INT, operator INT, paper INT, paper_reason INT);
+CREATE TABLE bundle(number INTEGER PRIMARY KEY, file_name TEXT, sha256 BLOB, letters INT, bytes INT, at INT);
+CREATE TABLE tally(kind INT, operator INT, reason INT, count INT, PRIMARY KEY(kind, operator, reason)) WITHOUT ROWID;
+CREATE TABLE tempo(second INT, operator INT, delivered INT, other INT, PRIMARY KEY(second, operator)) WITHOUT ROWID;
+CREATE TABLE event(number INTEGER PRIMARY KEY, at INT, kind TEXT, text TEXT);
+";
+
+/// A connection that writes.
+pub(super) fn writing(file: &Path) -> Result<Connection, rusqlite::Error> {
+    let conn = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // 16 MiB of cache holds the ends of all tables many times over. 4096 pages of WAL: each hot page is copied into the
+    // database once per 16 MiB instead of once per 4 MiB. A WAL that a long read let grow is cut back to 64 MiB.
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA mmap_size = 0;
+         PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864; PRAGMA cell_size_check = ON;
+         PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 10000;",
+    )?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(conn)
+}
+
+/// A connection that only reads, also where the folder cannot be written.
+pub(super) fn reading(file: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = |flags, name: &Path| {
+        let conn = Connection::open_with_flags(name, flags)?;
+        conn.execute_batch(
+            "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 0; PRAGMA busy_timeout = 10000;
+             PRAGMA trusted_schema = OFF;",
+        )?;
+        conn.set_prepared_statement_cache_capacity(32);
+        // The first read is what opens the WAL.
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(conn)
+    };
+    match open(flags, file) {
+        Err(error) => {
+            // WAL wants a shared-memory file, which a folder that is read-only cannot get; a journal without a WAL
+            // is whole as it lies.
+            let wal = std::fs::metadata(with_suffix(file, "-wal")).map_or(0, |facts| facts.len());
+            let name = uri(file, "immutable=1");
+            if wal > 0 {
+                return Err(error);
+            }
+            open(flags | OpenFlags::SQLITE_OPEN_URI, Path::new(&name)).map_err(|_| error)
+        }
+        opened => opened,
+    }
+}
+
+fn with_suffix(file: &Path, suffix: &str) -> std::path::PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// A file as SQLite takes it with options.
+fn uri(file: &Path, option: &str) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let escaped: String = file
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect();
+    format!("file:{escaped}?{option}")
+}
+
+/// Sees that a file is ours and of this version.
+pub(in super::super) fn check(conn: &Connection, file: &Path, format: u32) -> Result<(), TrackError> {
+    let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let not_ours = |_| TrackError::Format { file: file.to_path_buf(), found: "of no journal".into(), expected: format };
+    let application = number("application_id").map_err(not_ours)?;
+    let version = number("user_version").map_err(not_ours)?;
+    if application != i64::from(APPLICATION) {
+        return Err(not_ours(rusqlite::Error::InvalidQuery));
+    }
+    if version != i64::from(format) {
+        return Err(TrackError::Format { file: file.to_path_buf(), found: version.to_string(), expected: format });
+    }
+    Ok(())
+}
+
+/// A file for ATTACH, without the right to write.
+pub(in super::super) fn read_only_uri(file: &Path) -> String {
+    uri(file, "mode=ro")
+}

@@ -1,0 +1,571 @@
+//! A small run and what can happen to it.
+
+use super::*;
+use crate::config;
+use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, RecordDigest, Span, StatementKey};
+use crate::track::halves::{Digital, OnPaper, outcome};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+pub(in crate::track) struct Place {
+    pub folder: tempfile::TempDir,
+    pub installation: Installation,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = config::Installation {
+            state: folder.path().join("state"),
+            key_file: folder.path().join("installation.key"),
+        };
+        Self { installation: Installation::open(&settings).unwrap(), folder }
+    }
+
+    pub fn run(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn create(&self, name: &str) -> Journal {
+        Journal::create(&self.run(name), &self.installation, &header(name)).unwrap()
+    }
+
+    pub fn open(&self, name: &str) -> Journal {
+        Journal::open(&self.run(name), &self.installation).unwrap()
+    }
+
+    /// A released run of statements with these fates, ordinals from 1.
+    pub fn released(&self, name: &str, fates: &[Fate]) -> Journal {
+        let journal = self.create(name);
+        journal.admit(fates.iter().enumerate().map(|(at, fate)| row(at as u64 + 1, *fate)).collect()).unwrap();
+        journal.release(vec![export(fates.len() as u64)]).unwrap();
+        journal
+    }
+}
+
+pub(in crate::track) fn header(run_id: &str) -> RunHeader {
+    let operator = |id: &str, name: &str| RunOperator { id: id.into(), name: name.into(), rate_per_s: Some(20.0) };
+    RunHeader {
+        run_id: run_id.into(),
+        created: "2027-01-12T20:00:00Z".parse().unwrap(),
+        config_file: "/etc/utskick.toml".into(),
+        protected_file: None,
+        exports: Vec::new(),
+        operators: vec![operator("165021680250", "Kivra"), operator("162021003898", "Min myndighetspost")],
+        deadline: None,
+        remembered: serde_json::json!({"accept_rejects": false}),
+    }
+}
+
+pub(in crate::track) fn export(statements: u64) -> RunExport {
+    RunExport { fingerprint: serde_json::json!({"path": "export.xml"}), first_ordinal: 1, statements }
+}
+
+pub(in crate::track) const ELSE_PAPER: Fate = Fate::Send { digital: Half::Waiting, paper: Half::Fallback };
+pub(in crate::track) const AND_PAPER: Fate = Fate::Send { digital: Half::Waiting, paper: Half::Waiting };
+pub(in crate::track) const PAPER: Fate = Fate::Send { digital: Half::Off, paper: Half::Waiting };
+pub(in crate::track) const MINOR: Fate =
+    Fate::Send { digital: Half::Unreachable(Reason::Minor), paper: Half::Fallback };
+
+pub(in crate::track) fn digest(kind: u8, number: u64) -> [u8; 16] {
+    let mut bytes = [kind; 16];
+    // Spread over the whole range, as digests are.
+    bytes[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    bytes
+}
+
+pub(in crate::track) fn row(ordinal: u64, fate: Fate) -> StatementRow {
+    StatementRow {
+        span: Span { ordinal, offset: ordinal * 2000, length: 1900 },
+        export: 0,
+        record: RecordDigest(digest(1, ordinal)),
+        form: Some(if ordinal.is_multiple_of(3) { Form::KU14 } else { Form::KU10 }),
+        uppgiftslamnare: Some(Organisation::parse("165021680250").unwrap()),
+        person: Some(PersonDigest(digest(2, ordinal / 2))),
+        key: Some(StatementKey(digest(3, ordinal))),
+        content: Some(ContentDigest(digest(4, ordinal))),
+        correction: ordinal.is_multiple_of(7),
+        fate,
+    }
+}
+
+pub(in crate::track) fn now() -> Timestamp {
+    "2027-01-12T21:00:00Z".parse().unwrap()
+}
+
+pub(in crate::track) fn mailbox(ordinal: u64, operator: u16) -> RouteRow {
+    let found = Found::Mailbox { operator, address: format!("https://operator{operator}.example/mm") };
+    RouteRow { ordinal, looked_up: now(), found }
+}
+
+pub(in crate::track) fn unreachable(ordinal: u64, reason: Reason) -> RouteRow {
+    RouteRow { ordinal, looked_up: now(), found: Found::Unreachable(reason) }
+}
+
+pub(in crate::track) fn intent(ordinal: u64, attempt: u32, operator: u16) -> Intent {
+    Intent {
+        ordinal,
+        attempt,
+        operator,
+        address: format!("https://operator{operator}.example/mm"),
+        at: now(),
+        seal_date: "2027-01-12".into(),
+        sender_cert: [1; 32],
+        mediator_cert: [2; 32],
+        renderer: 1,
+        content_secrets: Some(b"content key, iv and wrapped key".to_vec()),
+        request_sha256: [ordinal as u8; 32],
+        message_id: MessageId(digest(5, ordinal)),
+    }
+}
+
+pub(in crate::track) fn end(ordinal: u64, attempt: u32, end: End) -> DigitalEnd {
+    DigitalEnd { ordinal, attempt, at: now(), end, fault_code: None, call_id: None, detail: None }
+}
+
+pub(in crate::track) fn delivered(ordinal: u64) -> End {
+    End::Delivered { trans_id: format!("T-{ordinal}") }
+}
+
+pub(in crate::track) fn over(ordinal: u64, attempt: u32) -> AttemptOver {
+    AttemptOver {
+        ordinal,
+        attempt,
+        cause: "503".into(),
+        fault_code: None,
+        call_id: Some("call".into()),
+        not_before: Some(now()),
+    }
+}
+
+pub(in crate::track) fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn ordinals(work: &[Work]) -> Vec<u64> {
+    work.iter().map(|work| work.span.ordinal).collect()
+}
+
+fn counted(journal: &Journal) -> BTreeMap<(Outcome, Reason), u64> {
+    journal.counts().unwrap().by
+}
+
+#[test]
+fn a_run_goes_its_way() {
+    let place = Place::new();
+    let journal = place.released(
+        "run",
+        &[ELSE_PAPER, ELSE_PAPER, PAPER, MINOR, Fate::Ended(Outcome::Rejected, Reason::Faulty), AND_PAPER],
+    );
+    assert_eq!(ordinals(&journal.to_look_up(0, 10).unwrap()), [1, 2, 6]);
+    assert_eq!(ordinals(&journal.to_look_up(1, 1).unwrap()), [2]);
+    assert_eq!(ordinals(&journal.paper_waiting(0, 10).unwrap()), [3, 4, 6]);
+    let work = &journal.to_look_up(0, 1).unwrap()[0];
+    let admitted = row(1, ELSE_PAPER);
+    assert_eq!(
+        (work.span, work.record, Some(work.form), Some(work.uppgiftslamnare), Some(work.key), Some(work.content)),
+        (admitted.span, admitted.record, admitted.form, admitted.uppgiftslamnare, admitted.key, admitted.content)
+    );
+    wait(async {
+        journal.route(vec![mailbox(1, 0), unreachable(2, Reason::OptedOut), mailbox(6, 1)]).await.unwrap();
+        assert_eq!(ordinals(&journal.paper_waiting(0, 10).unwrap()), [2, 3, 4, 6]);
+        let routed = journal.routed(0, 0, 10).unwrap();
+        assert_eq!(routed.len(), 1);
+        assert_eq!((routed[0].attempts, routed[0].address.as_str()), (0, "https://operator0.example/mm"));
+        journal.intend(intent(1, 1, 0)).await.unwrap();
+        assert!(journal.routed(0, 0, 10).unwrap().is_empty(), "it is under way");
+        assert_eq!(journal.checkpoint().unwrap().through, 0);
+        journal.attempt_over(over(1, 1)).await.unwrap();
+        let routed = journal.routed(0, 0, 10).unwrap();
+        assert_eq!((routed[0].attempts, routed[0].not_before), (1, Some(now())));
+        journal.intend(intent(1, 2, 0)).await.unwrap();
+        journal.end_digital(end(1, 2, delivered(1))).await.unwrap();
+        journal.intend(intent(6, 1, 1)).await.unwrap();
+        journal.end_digital(end(6, 1, delivered(6))).await.unwrap();
+        assert_eq!(journal.checkpoint().unwrap(), super::super::Checkpoint { statements: 6, through: 1, beyond: 1 });
+        assert_eq!(journal.finish().unwrap(), Phase::Released, "paper still waits");
+        let rows = [2, 3, 4, 6].map(|ordinal| PaperEnd { ordinal, end: PaperFate::Bundled { bundle: 1 } });
+        let bundle = BundleRow { number: 1, file_name: "1.zip.cms".into(), sha256: [0; 32], letters: 4, bytes: 1000 };
+        journal.end_paper(rows.to_vec(), Some(bundle)).await.unwrap();
+    });
+    let wanted = BTreeMap::from([
+        ((Outcome::Delivered, Reason::None), 1),
+        ((Outcome::Paper, Reason::OptedOut), 1),
+        ((Outcome::Paper, Reason::None), 1),
+        ((Outcome::Paper, Reason::Minor), 1),
+        ((Outcome::Rejected, Reason::Faulty), 1),
+        ((Outcome::DeliveredAndPaper, Reason::None), 1),
+    ]);
+    assert_eq!(counted(&journal), wanted);
+    assert_eq!(journal.last_bundle().unwrap(), 1);
+    assert_eq!(journal.finish().unwrap(), Phase::Finished);
+    drop(journal);
+    let journal = place.open("run");
+    assert_eq!((journal.phase(), counted(&journal)), (Phase::Finished, wanted));
+    assert_eq!(journal.header().exports, [export(6)]);
+    assert_eq!(journal.header().remembered, header("run").remembered);
+}
+
+#[test]
+fn what_does_not_wait_is_refused_and_nothing_is_written_for_it() {
+    let place = Place::new();
+    let journal = place.released("run", &[ELSE_PAPER, ELSE_PAPER, Fate::Ended(Outcome::Removal, Reason::None)]);
+    wait(async {
+        let refused = |result: Result<(), TrackError>| matches!(result, Err(TrackError::NotWaiting { .. }));
+        assert!(refused(journal.intend(intent(1, 1, 0)).await), "it has no route");
+        assert!(refused(journal.route(vec![mailbox(1, 0), mailbox(3, 0)]).await), "3 has its outcome");
+        assert_eq!(ordinals(&journal.to_look_up(0, 9).unwrap()), [1, 2], "all rows or none");
+        journal.route(vec![mailbox(1, 0), mailbox(2, 1)]).await.unwrap();
+        assert!(refused(journal.intend(intent(1, 1, 1)).await), "it waits at another operator");
+        journal.intend(intent(1, 1, 0)).await.unwrap();
+        assert!(refused(journal.intend(intent(1, 2, 0)).await), "it is under way");
+        assert!(refused(journal.route(vec![mailbox(1, 1)]).await), "it is under way");
+        assert!(refused(journal.end_digital(end(1, 2, delivered(1))).await), "another attempt");
+        journal.end_digital(end(1, 1, delivered(1))).await.unwrap();
+        assert!(refused(journal.end_digital(end(1, 1, delivered(1))).await), "it has ended");
+        assert!(refused(journal.intend(intent(1, 2, 0)).await), "it was delivered");
+        assert!(refused(journal.end_digital(end(2, 0, delivered(2))).await), "nothing has left");
+        assert!(refused(journal.end_digital(end(2, 0, End::InDoubt(Reason::TimedOut))).await), "nothing has left");
+        journal.end_digital(end(2, 0, End::Held(Reason::Protected))).await.unwrap();
+        let paper = PaperEnd { ordinal: 2, end: PaperFate::Bundled { bundle: 1 } };
+        assert!(refused(journal.end_paper(vec![paper], None).await), "protected is never paper");
+    });
+    let counts = journal.counts().unwrap();
+    assert_eq!((counts.of(Outcome::Delivered), counts.of(Outcome::Held), counts.statements()), (1, 1, 3));
+}
+
+#[test]
+fn a_new_look_up_replaces_the_route_and_keeps_the_attempts() {
+    let place = Place::new();
+    let journal = place.released("run", &[ELSE_PAPER]);
+    wait(async {
+        journal.route(vec![mailbox(1, 0)]).await.unwrap();
+        journal.route(vec![mailbox(1, 1)]).await.unwrap();
+        assert!(journal.routed(0, 0, 9).unwrap().is_empty());
+        journal.intend(intent(1, 1, 1)).await.unwrap();
+        journal.look_up_again(over(1, 1)).await.unwrap();
+        assert_eq!(ordinals(&journal.to_look_up(0, 9).unwrap()), [1]);
+        journal.route(vec![mailbox(1, 0)]).await.unwrap();
+        let routed = &journal.routed(0, 0, 9).unwrap()[0];
+        assert_eq!((routed.attempts, routed.not_delivered), (1, 1));
+        journal.route(vec![unreachable(1, Reason::NoMailbox)]).await.unwrap();
+        assert_eq!(ordinals(&journal.paper_waiting(0, 9).unwrap()), [1]);
+    });
+}
+
+#[test]
+fn in_doubt_is_resent_only_with_the_same_bytes() {
+    let place = Place::new();
+    let journal = place.released("run", &[ELSE_PAPER, AND_PAPER]);
+    wait(async {
+        journal.route(vec![mailbox(1, 0), mailbox(2, 0)]).await.unwrap();
+        for ordinal in [1, 2] {
+            journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+            journal.end_digital(end(ordinal, 1, End::InDoubt(Reason::TimedOut))).await.unwrap();
+        }
+        let doubt = journal.in_doubt(0, 9).unwrap();
+        assert_eq!(
+            doubt.iter().map(|of| (of.intent.clone(), of.reason)).collect::<Vec<_>>(),
+            [(intent(1, 1, 0), Reason::TimedOut), (intent(2, 1, 0), Reason::TimedOut)]
+        );
+        assert_eq!(journal.in_doubt(1, 9).unwrap().len(), 1);
+        let other = Intent { request_sha256: [9; 32], ..intent(1, 2, 0) };
+        assert!(matches!(journal.intend(other).await, Err(TrackError::BytesDiffer { ordinal: 1 })));
+        let other = Intent { message_id: MessageId([9; 16]), ..intent(1, 2, 0) };
+        assert!(matches!(journal.intend(other).await, Err(TrackError::BytesDiffer { ordinal: 1 })));
+        assert!(matches!(journal.intend(intent(1, 1, 0)).await, Err(TrackError::NotWaiting { .. })), "attempt used");
+        assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 1, "2 still waits for paper");
+        journal.intend(intent(1, 2, 0)).await.unwrap();
+        assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 0);
+        assert!(journal.in_doubt(0, 9).unwrap().len() == 1);
+        journal.end_digital(end(1, 2, delivered(1))).await.unwrap();
+        let paper = PaperEnd { ordinal: 2, end: PaperFate::Bundled { bundle: 1 } };
+        journal.end_paper(vec![paper], None).await.unwrap();
+        assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 1);
+        journal.settle(2, Settlement::Delivered).await.unwrap();
+    });
+    let counts = journal.counts().unwrap();
+    assert_eq!((counts.of(Outcome::Delivered), counts.of(Outcome::DeliveredAndPaper)), (1, 1));
+}
+
+#[test]
+fn a_settled_statement_that_was_not_delivered_goes_anew() {
+    let place = Place::new();
+    let journal = place.released("run", &[ELSE_PAPER]);
+    wait(async {
+        journal.route(vec![mailbox(1, 0)]).await.unwrap();
+        journal.intend(intent(1, 1, 0)).await.unwrap();
+        journal.end_digital(end(1, 1, End::InDoubt(Reason::ConnectionLost))).await.unwrap();
+        assert_eq!(journal.finish().unwrap(), Phase::Finished);
+        assert!(matches!(journal.route(vec![mailbox(1, 0)]).await, Err(TrackError::Phase { .. })));
+        journal.settle(1, Settlement::NotDelivered).await.unwrap();
+        assert_eq!(journal.phase(), Phase::Released);
+        assert!(journal.settle(1, Settlement::Delivered).await.is_err(), "settled once");
+        journal.route(vec![mailbox(1, 0)]).await.unwrap();
+        // The letter may differ now: the operator said that it has none.
+        journal.intend(Intent { request_sha256: [7; 32], ..intent(1, 2, 0) }).await.unwrap();
+        journal.end_digital(end(1, 2, delivered(1))).await.unwrap();
+        assert_eq!(journal.finish().unwrap(), Phase::Finished);
+    });
+    assert_eq!(journal.counts().unwrap().of(Outcome::Delivered), 1);
+}
+
+#[test]
+fn what_a_kill_leaves_open_is_told_and_may_be_sent_again() {
+    let place = Place::new();
+    let journal = place.released("run", &[ELSE_PAPER, ELSE_PAPER, ELSE_PAPER]);
+    wait(async {
+        journal.route((1..=3).map(|ordinal| mailbox(ordinal, 0)).collect()).await.unwrap();
+        for ordinal in [1, 2] {
+            journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+        }
+    });
+    drop(journal);
+    let journal = place.open("run");
+    let open = journal.open_intents().unwrap();
+    assert_eq!(open.iter().map(|open| open.intent.clone()).collect::<Vec<_>>(), [intent(1, 1, 0), intent(2, 1, 0)]);
+    assert_eq!(open[0].work, journal_work(&open[0].work));
+    wait(async {
+        assert!(journal.attempt_over(over(1, 1)).await.is_err(), "nobody knows that it was not accepted");
+        journal.end_digital(end(1, 1, End::InDoubt(Reason::Interrupted))).await.unwrap();
+        let other = Intent { request_sha256: [9; 32], ..intent(2, 2, 0) };
+        assert!(matches!(journal.intend(other).await, Err(TrackError::BytesDiffer { .. })));
+        journal.intend(intent(2, 2, 0)).await.unwrap();
+        assert!(journal.intend(intent(2, 3, 0)).await.is_err(), "now it is under way");
+        journal.end_digital(end(2, 2, delivered(2))).await.unwrap();
+    });
+    assert!(journal.open_intents().unwrap().is_empty());
+    let counts = journal.counts().unwrap();
+    assert_eq!((counts.of(Outcome::InDoubt), counts.of(Outcome::Delivered), counts.of(Outcome::Pending)), (1, 1, 1));
+}
+
+fn journal_work(work: &Work) -> Work {
+    let of = row(work.span.ordinal, ELSE_PAPER);
+    Work {
+        span: of.span,
+        export: 0,
+        record: of.record,
+        form: of.form.unwrap(),
+        uppgiftslamnare: of.uppgiftslamnare.unwrap(),
+        key: of.key.unwrap(),
+        content: of.content.unwrap(),
+        correction: of.correction,
+    }
+}
+
+#[test]
+fn a_run_has_one_writer_and_its_files_are_private() {
+    use std::os::unix::fs::MetadataExt;
+    let place = Place::new();
+    let journal = place.released("run", &[ELSE_PAPER]);
+    assert!(matches!(Journal::open(&place.run("run"), &place.installation), Err(TrackError::Locked { .. })));
+    assert!(matches!(
+        Journal::create(&place.run("run"), &place.installation, &header("run")),
+        Err(TrackError::Locked { .. })
+    ));
+    assert_eq!(std::fs::metadata(place.run("run")).unwrap().mode() & 0o777, 0o700);
+    for file in std::fs::read_dir(place.run("run")).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600, "{:?}", file.path());
+    }
+    drop(journal);
+    assert!(matches!(
+        Journal::create(&place.run("run"), &place.installation, &header("run")),
+        Err(TrackError::Exists { .. })
+    ));
+    let names: Vec<_> = std::fs::read_dir(place.run("run")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "closed tidily: {names:?}");
+}
+
+#[test]
+fn another_format_another_key_and_rubbish_are_refused() {
+    let place = Place::new();
+    drop(place.released("run", &[ELSE_PAPER]));
+    let other = Place::new();
+    assert!(matches!(Journal::open(&place.run("run"), &other.installation), Err(TrackError::KeyOther { .. })));
+    let file = place.run("run").join(schema::FILE);
+    Connection::open(&file).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+    assert!(matches!(Journal::open(&place.run("run"), &place.installation), Err(TrackError::Format { .. })));
+    std::fs::write(&file, "this is no database, though it is quite long enough to be looked at").unwrap();
+    assert!(Journal::open(&place.run("run"), &place.installation).is_err());
+    assert!(matches!(Journal::open(&place.run("nothing"), &place.installation), Err(TrackError::NoRun { .. })));
+}
+
+#[test]
+fn release_wants_every_ordinal() {
+    let place = Place::new();
+    let journal = place.create("run");
+    journal.admit(vec![row(1, ELSE_PAPER), row(3, ELSE_PAPER)]).unwrap();
+    assert!(matches!(journal.release(vec![export(2)]), Err(TrackError::Unbalanced { exports: 2, journal: 2 })));
+    journal.restart_intake().unwrap();
+    journal.admit(vec![row(2, ELSE_PAPER)]).unwrap();
+    journal.admit(vec![row(1, ELSE_PAPER)]).unwrap();
+    assert!(matches!(journal.release(vec![export(3)]), Err(TrackError::Unbalanced { exports: 3, journal: 2 })));
+    journal.amend(vec![Amend { ordinal: 2, outcome: Outcome::Replaced, reason: Reason::Corrected }]).unwrap();
+    journal.release(vec![export(2)]).unwrap();
+    assert_eq!(ordinals(&journal.to_look_up(0, 9).unwrap()), [1]);
+    assert_eq!(journal.counts().unwrap().of(Outcome::Replaced), 1);
+    assert!(matches!(journal.restart_intake(), Err(TrackError::Phase { .. })));
+}
+
+#[test]
+fn a_killed_intake_starts_again() {
+    let place = Place::new();
+    let journal = place.create("run");
+    journal.admit((1..=10).map(|ordinal| row(ordinal, ELSE_PAPER)).collect()).unwrap();
+    drop(journal);
+    let journal = place.open("run");
+    assert_eq!((journal.phase(), journal.counts().unwrap().statements()), (Phase::Intake, 10));
+    journal.restart_intake().unwrap();
+    journal.admit(vec![row(1, PAPER)]).unwrap();
+    journal.release(vec![export(1)]).unwrap();
+    assert_eq!(journal.counts().unwrap().statements(), 1);
+}
+
+#[test]
+fn operators_keep_their_numbers() {
+    let place = Place::new();
+    let journal = place.create("run");
+    let known = journal.header().operators.clone();
+    let new = RunOperator { id: "165560000000".into(), name: "Ny".into(), rate_per_s: None };
+    let faster = RunOperator { rate_per_s: Some(50.0), ..known[1].clone() };
+    let all = journal.know_operators(&[new.clone(), faster.clone()]).unwrap();
+    assert_eq!(all, [known[0].clone(), faster, new]);
+    drop(journal);
+    assert_eq!(place.open("run").header().operators, all);
+}
+
+/// What a statement can be told to do, in the words of the model below.
+#[derive(Clone, Copy, Debug)]
+enum Move {
+    Route(u16),
+    Unreachable,
+    Intend,
+    Over,
+    Again,
+    Deliver,
+    Fail,
+    Doubt,
+    Hold,
+    Bundle,
+    NoAddress,
+    Restart,
+}
+
+fn moves() -> impl Strategy<Value = Vec<(u64, Move)>> {
+    use Move::*;
+    let one = prop_oneof![
+        4 => (0_u16..2).prop_map(Route), 2 => Just(Unreachable), 6 => Just(Intend), 1 => Just(Over), 1 => Just(Again),
+        3 => Just(Deliver), 1 => Just(Fail), 2 => Just(Doubt), 1 => Just(Hold), 3 => Just(Bundle), 1 => Just(NoAddress),
+        1 => Just(Restart)
+    ];
+    proptest::collection::vec((1_u64..=8, one), 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Whatever happens in whatever order, refused moves included: counts, queues and checkpoint are those of a plain
+    /// model of two halves a statement.
+    #[test]
+    fn journal_agrees_with_the_plain_model(moves in moves()) {
+        let fates = [ELSE_PAPER, AND_PAPER, PAPER, MINOR, ELSE_PAPER, AND_PAPER, ELSE_PAPER,
+            Fate::Ended(Outcome::Rejected, Reason::Faulty)];
+        let place = Place::new();
+        let mut journal = place.released("run", &fates);
+        // (digital, paper, where the digital half waits, attempts, under way)
+        let mut model: Vec<(Digital, OnPaper, Option<u16>, u32, bool)> = fates.iter().map(|fate| match *fate {
+            ELSE_PAPER => (Digital::Waiting, OnPaper::Fallback, None, 0, false),
+            AND_PAPER => (Digital::Waiting, OnPaper::Waiting, None, 0, false),
+            PAPER => (Digital::Off, OnPaper::Waiting, None, 0, false),
+            _ => (Digital::Unreachable(Reason::Minor), OnPaper::Fallback, None, 0, false),
+        }).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for (ordinal, step) in moves {
+            let rejected = ordinal == 8;
+            let (digital, paper, at, attempts, flying) = &mut model[ordinal as usize - 1];
+            let waits = *digital == Digital::Waiting && !*flying && !rejected;
+            let on_paper = !rejected && (*paper == OnPaper::Waiting
+                || (*paper == OnPaper::Fallback && matches!(digital, Digital::Unreachable(_))));
+            let (allowed, result) = match step {
+                Move::Restart => {
+                    drop(journal);
+                    journal = place.open("run");
+                    for open in journal.open_intents().unwrap() {
+                        let ordinal = open.intent.ordinal;
+                        let doubt = end(ordinal, open.intent.attempt, End::InDoubt(Reason::Interrupted));
+                        runtime.block_on(journal.end_digital(doubt)).unwrap();
+                        let of = &mut model[ordinal as usize - 1];
+                        prop_assert!(of.4, "only what was under way is open");
+                        (of.0, of.4) = (Digital::InDoubt(Reason::Interrupted), false);
+                    }
+                    continue;
+                }
+                Move::Route(operator) => {
+                    if waits { *at = Some(operator) }
+                    (waits, runtime.block_on(journal.route(vec![mailbox(ordinal, operator)])))
+                }
+                Move::Unreachable => {
+                    if waits { *digital = Digital::Unreachable(Reason::NoMailbox) }
+                    (waits, runtime.block_on(journal.route(vec![unreachable(ordinal, Reason::NoMailbox)])))
+                }
+                Move::Intend => {
+                    let doubt = matches!(digital, Digital::InDoubt(_)) && !rejected;
+                    let allowed = (waits && at.is_some()) || doubt;
+                    let result = runtime.block_on(journal.intend(intent(ordinal, *attempts + 1, at.unwrap_or(0))));
+                    if allowed { (*digital, *flying, *attempts) = (Digital::Waiting, true, *attempts + 1) }
+                    (allowed, result)
+                }
+                Move::Over => {
+                    let result = runtime.block_on(journal.attempt_over(over(ordinal, *attempts)));
+                    (std::mem::take(flying), result)
+                }
+                Move::Again => {
+                    let result = runtime.block_on(journal.look_up_again(over(ordinal, *attempts)));
+                    if *flying { *at = None }
+                    (std::mem::take(flying), result)
+                }
+                Move::Deliver | Move::Fail | Move::Doubt | Move::Hold => {
+                    let (kind, state) = match step {
+                        Move::Deliver => (delivered(ordinal), Digital::Delivered),
+                        Move::Fail => (End::Failed(Reason::RefusedForGood), Digital::Failed(Reason::RefusedForGood)),
+                        Move::Doubt => (End::InDoubt(Reason::TimedOut), Digital::InDoubt(Reason::TimedOut)),
+                        _ => (End::Held(Reason::Protected), Digital::Held(Reason::Protected)),
+                    };
+                    let allowed = *flying || (waits && matches!(step, Move::Fail | Move::Hold));
+                    if allowed { (*digital, *flying) = (state, false) }
+                    (allowed, runtime.block_on(journal.end_digital(end(ordinal, *attempts, kind))))
+                }
+                Move::Bundle | Move::NoAddress => {
+                    let (kind, state) = if matches!(step, Move::Bundle) {
+                        (PaperFate::Bundled { bundle: 1 }, OnPaper::Bundled)
+                    } else {
+                        (PaperFate::Held(Reason::NoAddress), OnPaper::Held(Reason::NoAddress))
+                    };
+                    if on_paper { *paper = state }
+                    (on_paper, runtime.block_on(journal.end_paper(vec![PaperEnd { ordinal, end: kind }], None)))
+                }
+            };
+            prop_assert_eq!(result.is_ok(), allowed, "{} {:?}: {:?}", ordinal, step, result);
+        }
+        let mut wanted = BTreeMap::new();
+        let mut pending = Vec::new();
+        for (at, of) in model.iter().enumerate() {
+            let end = if at == 7 { (Outcome::Rejected, Reason::Faulty) } else { outcome(of.0, of.1) };
+            *wanted.entry(end).or_default() += 1;
+            if end.0 == Outcome::Pending { pending.push(at as u64 + 1) }
+        }
+        prop_assert_eq!(counted(&journal), wanted);
+        let through = pending.first().map_or(8, |first| first - 1);
+        prop_assert_eq!(journal.checkpoint().unwrap(), super::super::Checkpoint {
+            statements: 8, through, beyond: 8 - pending.len() as u64 - through
+        });
+        let paper: Vec<u64> = (1..=7).filter(|at| {
+            let of = &model[*at as usize - 1];
+            of.1 == OnPaper::Waiting || (of.1 == OnPaper::Fallback && matches!(of.0, Digital::Unreachable(_)))
+        }).collect();
+        prop_assert_eq!(ordinals(&journal.paper_waiting(0, 99).unwrap()), paper);
+        prop_assert_eq!(journal.finish().unwrap() == Phase::Finished, pending.is_empty());
+    }
+}

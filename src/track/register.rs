@@ -1,0 +1,359 @@
+//! The register: what any run of the installation has sent, by statement key.
+//!
+//! One SQLite database in the state folder, `register.sqlite`. Its keys are digests, so random: a run's statements come
+//! into it in one sorted pass when the run has finished, and until then the register *names* the run, whose journal then
+//! counts. What was merged answers for itself: the run's folder may go.
+//!
+//! | table | key | what |
+//! |---|---|---|
+//! | `run` | number | id, folder, when begun, when merged (null: its journal counts), how many rows were taken over |
+//! | `sent` | statement key, content, run | which halves left (1 digital, 2 paper, 4 in doubt), when, TransId |
+//! | `meta` | name | key check |
+//!
+//! It holds keyed digests only, no identity and no content.
+
+use super::error::TrackError;
+use super::installation::{Installation, private_folder};
+use super::journal::{self, JournalReader, Phase};
+use crate::domain::{ContentDigest, StatementKey};
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+const FORMAT: u32 = 1;
+const DIGITAL: u8 = 1;
+const PAPER: u8 = 2;
+const DOUBT: u8 = 4;
+const WAITS: u8 = 8;
+
+/// Where the register of a state folder lies.
+pub(super) fn file(state: &Path) -> PathBuf {
+    state.join("register.sqlite")
+}
+
+/// What an earlier run knows of a statement key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The key.
+    pub key: StatementKey,
+    /// What it said then.
+    pub content: ContentDigest,
+    /// What became of it.
+    pub what: What,
+    /// Which run.
+    pub run: String,
+    /// When it left.
+    pub at: Option<Timestamp>,
+    /// The operator's TransId.
+    pub trans_id: Option<String>,
+}
+
+/// What became of a statement in an earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Delivered, or on paper.
+    Sent,
+    /// A request left and its answer is unknown.
+    InDoubt,
+    /// A run that is not finished still has it to send.
+    OtherRun,
+}
+
+/// What follows for a statement from what earlier runs know of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No earlier run has sent it.
+    New,
+    /// The same content was sent.
+    AlreadySent,
+    /// The same content may have been sent.
+    InDoubt,
+    /// A run that is not finished has the statement.
+    OtherRun,
+    /// An earlier content was, or may have been, sent: this one corrects it.
+    Correction,
+}
+
+/// Judges a content by what earlier runs know of its key.
+///
+/// A content that was sent once is a repeat, also where another was sent after it: its message has the same id.
+pub fn verdict(content: &ContentDigest, earlier: &[Earlier]) -> Verdict {
+    let any = |test: &dyn Fn(&Earlier) -> bool| earlier.iter().any(test);
+    if any(&|of| of.what == What::Sent && of.content == *content) {
+        Verdict::AlreadySent
+    } else if any(&|of| of.what == What::InDoubt && of.content == *content) {
+        Verdict::InDoubt
+    } else if any(&|of| of.what == What::OtherRun) {
+        Verdict::OtherRun
+    } else if earlier.is_empty() {
+        Verdict::New
+    } else {
+        Verdict::Correction
+    }
+}
+
+/// The register of an installation, opened.
+pub struct Register {
+    conn: Connection,
+    installation: Installation,
+}
+
+struct Named {
+    run_id: String,
+    folder: PathBuf,
+}
+
+impl Register {
+    /// Opens the register, making it at first use.
+    ///
+    /// *Errors*: another format, another installation's key, storage.
+    pub fn open(installation: &Installation) -> Result<Self, TrackError> {
+        private_folder(installation.state())?;
+        let file = file(installation.state());
+        let failed =
+            |error: rusqlite::Error| TrackError::storage(format!("open the register {}", file.display()), error);
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&file)
+            .map_err(|error| TrackError::storage(format!("make the register {}", file.display()), error))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(&file, flags).map_err(failed)?;
+        conn.execute_batch(
+            "PRAGMA busy_timeout = 60000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+             PRAGMA cache_size = -16384; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;",
+        )
+        .map_err(failed)?;
+        let register = Self { conn, installation: installation.clone() };
+        register.make(installation.key_check()).map_err(failed)?;
+        journal::check_format(&register.conn, &file, FORMAT)?;
+        let check: Option<String> = register
+            .conn
+            .query_row("SELECT value FROM meta WHERE name = 'key_check'", [], |row| row.get(0))
+            .optional()
+            .map_err(failed)?;
+        if check.as_deref() != Some(installation.key_check()) {
+            return Err(TrackError::KeyOther { file });
+        }
+        Ok(register)
+    }
+
+    /// Makes the tables of a file that has none; two processes may come here at once.
+    fn make(&self, key_check: &str) -> rusqlite::Result<()> {
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let tables: i64 = self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables == 0 {
+            self.conn.execute_batch(&format!(
+                "PRAGMA application_id = {}; PRAGMA user_version = {FORMAT};
+                 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+                 CREATE TABLE run(number INTEGER PRIMARY KEY, run_id TEXT UNIQUE NOT NULL, folder BLOB NOT NULL,
+                     begun INT NOT NULL, merged INT, taken INT NOT NULL DEFAULT 0);
+                 CREATE TABLE sent(key BLOB, content BLOB, run INT, what INT, at INT, trans_id TEXT,
+                     PRIMARY KEY(key, content, run)) WITHOUT ROWID;",
+                journal::APPLICATION
+            ))?;
+            self.conn.execute("INSERT INTO meta VALUES ('key_check', ?1)", [key_check])?;
+        }
+        self.conn.execute_batch("COMMIT")
+    }
+
+    /// Names a run, durably, before anything of it is sent: from now on its journal counts, until it is merged.
+    pub fn begin(&self, run_id: &str, folder: &Path) -> Result<(), TrackError> {
+        let failed = |error: rusqlite::Error| TrackError::storage("name the run in the register", error);
+        let folder = std::fs::canonicalize(folder)
+            .map_err(|error| TrackError::storage("name the run in the register", error))?;
+        self.conn
+            .execute(
+                "INSERT INTO run(run_id, folder, begun) VALUES (?1, ?2, ?3)
+                 ON CONFLICT(run_id) DO UPDATE SET folder = excluded.folder, merged = NULL",
+                params![run_id, folder.as_os_str().as_bytes(), Timestamp::now().as_millisecond()],
+            )
+            .map(|_| ())
+            .map_err(failed)
+    }
+
+    /// What earlier runs, other than `run_id`, know of these keys.
+    ///
+    /// *Shape*: `keys` ascending; the answer is ascending by key, several entries a key where several runs or contents
+    /// know it, none for a key that is new. *Errors*: [`TrackError::RunGone`] where a run that may have sent something
+    /// cannot be asked. *Cost*: a seek a key, and a reading of the journal of each unmerged run.
+    pub fn earlier(&self, run_id: &str, keys: &[StatementKey]) -> Result<Vec<Earlier>, TrackError> {
+        let mut found = Vec::new();
+        for run in self.unmerged()?.into_iter().filter(|run| run.run_id != run_id) {
+            let gone = |error| match error {
+                TrackError::NoRun { .. } => TrackError::RunGone { run: run.run_id.clone(), folder: run.folder.clone() },
+                other => other,
+            };
+            let journal = JournalReader::open(&run.folder).map_err(gone)?;
+            if journal.run_id() != run.run_id {
+                return Err(TrackError::RunGone { run: run.run_id, folder: run.folder });
+            }
+            match journal.phase()? {
+                // Nothing of it has left.
+                Phase::Intake => (),
+                // Killed before it came here.
+                Phase::Finished => self.merge(&run.folder)?,
+                Phase::Released => journal.statements_by_key(&mut |state| {
+                    if keys.binary_search(&state.key).is_ok() {
+                        found.push(Earlier {
+                            key: state.key,
+                            content: state.content,
+                            what: match state.halves {
+                                halves if halves & (DIGITAL | PAPER) != 0 => What::Sent,
+                                halves if halves & DOUBT != 0 => What::InDoubt,
+                                _ => What::OtherRun,
+                            },
+                            run: run.run_id.clone(),
+                            at: None,
+                            trans_id: None,
+                        });
+                    }
+                })?,
+            }
+        }
+        self.merged(run_id, keys, &mut found)
+            .map_err(|error| TrackError::storage("ask the register what was sent", error))?;
+        // Stable: merged and unmerged runs of a key stay in their order.
+        found.sort_by_key(|earlier| earlier.key);
+        Ok(found)
+    }
+
+    fn merged(&self, run_id: &str, keys: &[StatementKey], found: &mut Vec<Earlier>) -> rusqlite::Result<()> {
+        if self.conn.query_row("SELECT NOT EXISTS(SELECT 1 FROM sent)", [], |row| row.get(0))? {
+            return Ok(());
+        }
+        let runs: std::collections::HashMap<i64, String> = self
+            .conn
+            .prepare("SELECT number, run_id FROM run")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        let mut select = self.conn.prepare("SELECT content, run, what, at, trans_id FROM sent WHERE key = ?1")?;
+        for key in keys {
+            let mut rows = select.query([key.0])?;
+            while let Some(row) = rows.next()? {
+                let run = runs.get(&row.get(1)?).map_or("", String::as_str);
+                if run == run_id {
+                    continue;
+                }
+                let halves: u8 = row.get(2)?;
+                found.push(Earlier {
+                    key: *key,
+                    content: ContentDigest(row.get(0)?),
+                    what: if halves & (DIGITAL | PAPER) != 0 { What::Sent } else { What::InDoubt },
+                    run: run.to_owned(),
+                    at: row.get::<_, Option<i64>>(3)?.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+                    trans_id: row.get(4)?,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn unmerged(&self) -> Result<Vec<Named>, TrackError> {
+        let query = || -> rusqlite::Result<Vec<Named>> {
+            self.conn
+                .prepare("SELECT run_id, folder FROM run WHERE merged IS NULL ORDER BY number")?
+                .query_map([], |row| Ok(Named { run_id: row.get(0)?, folder: OsString::from_vec(row.get(1)?).into() }))?
+                .collect()
+        };
+        query().map_err(|error| TrackError::storage("read the runs of the register", error))
+    }
+
+    /// Takes the statements of a finished run over, sorted, in one transaction. Doing it again changes nothing.
+    pub fn merge(&self, run: &Path) -> Result<(), TrackError> {
+        let journal = JournalReader::open(run)?;
+        journal.check_key(&self.installation)?;
+        let phase = journal.phase()?;
+        if phase != Phase::Finished {
+            return Err(TrackError::Phase { doing: "merge the run into the register", phase });
+        }
+        let run_id = journal.run_id().to_owned();
+        let file = journal.file().to_path_buf();
+        drop(journal);
+        self.merge_file(&run_id, &file).map_err(|error| {
+            let _ = self.conn.execute_batch("ROLLBACK");
+            TrackError::storage("merge the run into the register", error)
+        })
+    }
+
+    fn merge_file(&self, run_id: &str, file: &Path) -> rusqlite::Result<()> {
+        let state: Option<(i64, bool)> = self
+            .conn
+            .query_row("SELECT number, merged IS NOT NULL FROM run WHERE run_id = ?1", [run_id], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        if matches!(state, Some((_, true))) {
+            return Ok(());
+        }
+        self.conn.execute("ATTACH ?1 AS run", [journal::read_only_uri(file)])?;
+        let result = self.merge_attached(run_id);
+        if result.is_err() {
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+        self.conn.execute_batch("DETACH run")?;
+        result
+    }
+
+    fn merge_attached(&self, run_id: &str) -> rusqlite::Result<()> {
+        let now = Timestamp::now().as_millisecond();
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        self.conn.execute(
+            "INSERT INTO main.run(run_id, folder, begun) VALUES (?1, x'', ?2) ON CONFLICT(run_id) DO NOTHING",
+            params![run_id, now],
+        )?;
+        let (number, taken): (i64, i64) =
+            self.conn.query_row("SELECT number, taken FROM main.run WHERE run_id = ?1", [run_id], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        if taken > 0 {
+            // It was merged, and reopened to settle what was in doubt: it comes anew.
+            self.conn.execute("DELETE FROM sent WHERE run = ?1", [number])?;
+        }
+        // The sorter works in runs of the cache's size, so memory is bounded; sorted keys make neighbouring writes.
+        let taken = self.conn.execute(
+            "INSERT INTO sent(key, content, run, what, at, trans_id)
+             SELECT s.key, s.content, ?1, e.what, e.at, e.trans_id FROM (
+                 SELECT ordinal, 1 AS what, at, trans_id FROM run.digital WHERE kind = 1
+                 UNION ALL SELECT ordinal, 2, at, NULL FROM run.paper WHERE kind = 8
+                 UNION ALL SELECT ordinal, 4, NULL, NULL FROM run.doubt
+             ) e CROSS JOIN run.statement s ON s.ordinal = e.ordinal
+             WHERE s.key IS NOT NULL ORDER BY s.key, s.content
+             ON CONFLICT(key, content, run) DO UPDATE SET what = what | excluded.what,
+                 at = coalesce(at, excluded.at), trans_id = coalesce(trans_id, excluded.trans_id)",
+            [number],
+        )?;
+        self.conn.execute(
+            "UPDATE main.run SET merged = ?2, taken = ?3 WHERE number = ?1",
+            params![number, now, taken as i64],
+        )?;
+        self.conn.execute_batch("COMMIT")
+    }
+
+    /// Forgets a run that cannot be read any more, by a person's decision: what it sent may be sent again.
+    pub fn forget(&self, run_id: &str) -> Result<bool, TrackError> {
+        self.conn
+            .execute("DELETE FROM run WHERE run_id = ?1 AND merged IS NULL", [run_id])
+            .map(|rows| rows > 0)
+            .map_err(|error| TrackError::storage("forget a run in the register", error))
+    }
+}
+
+impl std::fmt::Debug for Register {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Register").field("installation", &self.installation).finish_non_exhaustive()
+    }
+}
+
+/// Which halves of a statement left, or wait, from the rows of a journal.
+pub(super) mod halves_left {
+    pub const DIGITAL: u8 = super::DIGITAL;
+    pub const PAPER: u8 = super::PAPER;
+    pub const DOUBT: u8 = super::DOUBT;
+    pub const WAITS: u8 = super::WAITS;
+}
