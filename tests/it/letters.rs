@@ -4,9 +4,8 @@ use crate::referee;
 use proptest::prelude::*;
 use std::borrow::Cow;
 use std::path::Path;
-use std::process::Command;
 use utskick::config::Sender;
-use utskick::domain::{FieldIndex, Form, KodLista, Kontrolluppgift, Letter, SchemaVersion, Type, faltkod};
+use utskick::domain::{FieldIndex, Form, Kontrolluppgift, Letter, SchemaVersion, Type, faltkod};
 use utskick::prepare::compose::{ComposeError, Composer, Sheet, neutral_body};
 
 fn sender() -> Sender {
@@ -124,6 +123,12 @@ fn documents() -> Vec<(String, Vec<u8>)> {
     documents.push(("paper".into(), composer.paper(&sheet).expect("a paper letter")));
     let polish = with(&ordinary, &[(216, "Łukasz"), (217, "Żółć-Ğüneş (d\\y)")]);
     documents.push(("latin".into(), pdf(&compose(&composer, &polish, false)).to_vec()));
+    let unusual = with(&ordinary, &[(216, "Анна 🦊"), (217, "Ελένη 王 ﷽"), (220, "👩‍👩‍👧 Sundsvall")]);
+    documents.push(("unusual".into(), pdf(&compose(&composer, &unusual, true)).to_vec()));
+    let sheet = Sheet { statement: &unusual, sender: &sender, correction: false };
+    documents.push(("unusual-paper".into(), composer.paper(&sheet).expect("a paper letter")));
+    let long = with(&full(Form::KU14), &[(216, &"W".repeat(50)), (217, &"Å ".repeat(25)), (202, &"ж".repeat(50))]);
+    documents.push(("long".into(), pdf(&compose(&composer, &long, true)).to_vec()));
     documents
 }
 
@@ -204,6 +209,62 @@ fn the_document_says_what_the_record_says() {
         ] {
             assert!(structure.contains(expected), "{expected:?} is not in {structure}");
         }
+    }
+}
+
+#[test]
+fn names_of_all_scripts_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let composer = Composer::new();
+    let unusual = with(&ordinary(), &[(216, "Анна 🦊"), (217, "Ελένη 王"), (220, "A\u{30a}bo\u{202e}x")]);
+    let letter = compose(&composer, &unusual, false);
+    assert_eq!(composer.slow_letters(), 1);
+    for expected in ["Анна 🦊", "Ελένη 王", "Åbox"] {
+        assert!(letter.body.text.contains(expected), "{expected}");
+    }
+    let Some(text) = text_of(pdf(&letter), folder.path()) else { return };
+    let text = words(&text);
+    for expected in ["216 Förnamn Анна 🦊", "217 Efternamn Ελένη U+738B", "220 Postort Åbox", "335 000 kr"]
+    {
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
+}
+
+#[test]
+fn a_composed_name_is_an_ordinary_letter() {
+    let composer = Composer::new();
+    let decomposed = with(&ordinary(), &[(216, "A\u{30a}sa")]);
+    assert_eq!(compose(&composer, &decomposed, false), compose(&composer, &ordinary(), false));
+    assert_eq!(composer.slow_letters(), 0);
+}
+
+#[test]
+fn paper_has_the_address_in_the_window() {
+    let Some(mut pdftotext) = referee::command("pdftotext") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let composer = Composer::new();
+    let sender = sender();
+    let abroad = with(&ordinary(), &[(221, "NO"), (228, "c/o Ek")]);
+    let free = with(
+        &record(Form::KU10, &[(215, "195111232079"), (216, "Åsa"), (217, "Öberg"), (221, "DE")]),
+        &[(230, "Unter den Linden 1\n10117 Berlin\n")],
+    );
+    let far = with(&free, &[(230, &"Långa gatan i den stora staden ".repeat(11))]);
+    let none = record(Form::KU10, &[(215, "195111232079"), (216, "Åsa"), (217, "Öberg"), (31, "1000")]);
+    // In points from the top left: 110 to 200 mm from the left, 48 to 85 mm from the top.
+    let window = ["-x", "311", "-y", "136", "-W", "256", "-H", "105", "-layout"];
+    for (record, expected) in [
+        (&abroad, "Åsa Öberg Lindström Storgatan 12 lgh 1203 c/o Ek 852 30 Sundsvall NORGE"),
+        (&free, "Åsa Öberg Unter den Linden 1 10117 Berlin TYSKLAND"),
+        (&far, &format!("Åsa Öberg {} TYSKLAND", "Långa gatan i den stora staden ".repeat(11).trim())),
+        (&none, ""),
+    ] {
+        let sheet = Sheet { statement: record, sender: &sender, correction: false };
+        let file = folder.path().join("paper.pdf");
+        std::fs::write(&file, composer.paper(&sheet).unwrap()).unwrap();
+        let output = pdftotext.args(["-f", "1", "-l", "1"]).args(window).arg(&file).arg("-").output().unwrap();
+        pdftotext = referee::command("pdftotext").unwrap();
+        assert_eq!(words(&String::from_utf8(output.stdout).unwrap()), expected);
     }
 }
 
@@ -311,4 +372,95 @@ fn a_removal_is_no_letter() {
     let sheet = Sheet { statement: &removal, sender: &sender, correction: false };
     assert!(matches!(Composer::new().letter(&sheet), Err(ComposeError::Removal)));
     assert!(matches!(Composer::new().paper(&sheet), Err(ComposeError::Removal)));
+}
+
+/// Any text of a field: mostly Latin, and anything that Unicode has.
+fn any_text(max: usize) -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => proptest::string::string_regex(&format!("[A-Za-zÅÄÖåäöé .,'&<>/()\\\\-]{{1,{max}}}")).unwrap(),
+        2 => proptest::string::string_regex(&format!("[ -ɏ]{{1,{max}}}")).unwrap(),
+        1 => proptest::collection::vec(any::<char>(), 1..max).prop_map(|text| text.into_iter().collect()),
+        1 => Just("<script>alert(1)</script> Manuscript".chars().take(max).collect()),
+    ]
+}
+
+fn any_value(kind: Type) -> BoxedStrategy<String> {
+    match kind {
+        Type::Belopp { min, max } | Type::Antal { min, max } => {
+            prop_oneof![9 => (min..=max).prop_map(|n| n.to_string()), 1 => Just(format!(" +000{max} "))].boxed()
+        }
+        Type::Kryss => prop_oneof![Just("1"), Just("0"), Just(" true"), Just("false")].prop_map(str::to_owned).boxed(),
+        Type::Kod(list) => proptest::sample::select(list.values(SchemaVersion::V8)).prop_map(str::to_owned).boxed(),
+        Type::Text { max, .. } => any_text(max).boxed(),
+        other => Just(example(0, other)).boxed(),
+    }
+}
+
+/// A record of any form with any of its fields.
+fn any_record() -> impl Strategy<Value = Kontrolluppgift<'static>> {
+    proptest::sample::select(Form::all().collect::<Vec<_>>()).prop_flat_map(|form| {
+        let table = form.table();
+        let places = [table.sender, table.recipient, table.body].into_iter().flatten();
+        let values: Vec<_> = places
+            .map(|place| place.index().field())
+            .filter(|field| field.faltkod != 205)
+            .map(|field| (Just(field.faltkod), proptest::option::of(any_value(field.kind))))
+            .collect();
+        values.prop_map(move |values| {
+            let present: Vec<(u16, &str)> =
+                values.iter().filter_map(|(code, value)| Some((*code, value.as_deref()?))).collect();
+            record(form, &present)
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_record_is_a_letter(record in any_record(), correction: bool) {
+        let composer = composer();
+        let sender = sender();
+        let sheet = Sheet { statement: &record, sender: &sender, correction };
+        let letter = composer.letter(&sheet).unwrap();
+        let html = &letter.body.text;
+        prop_assert!(!html.to_ascii_lowercase().contains("script"));
+        let text = well_formed(html);
+        for (field, value) in record.values() {
+            let place = record.form.table().place(field).unwrap();
+            prop_assert!(text.contains(place.label), "{}", place.label);
+            if let (Type::Belopp { .. }, Ok(number)) = (field.field().kind, value.trim().parse::<i64>()) {
+                let shown = if field == FieldIndex::of(523).unwrap() { number.to_string() } else { grouped(number) };
+                prop_assert!(text.contains(&shown), "{shown}");
+            }
+        }
+        let document = pdf(&letter);
+        prop_assert!(document.starts_with(b"%PDF-1.7") && document.trim_ascii_end().ends_with(b"%%EOF"));
+        prop_assert!(html.len() + document.len() < 200_000, "{}", html.len() + document.len());
+        prop_assert_eq!(&composer.letter(&sheet).unwrap(), &letter);
+        prop_assert!(composer.paper(&sheet).unwrap().starts_with(b"%PDF-1.7"));
+    }
+}
+
+fn composer() -> &'static Composer {
+    static COMPOSER: std::sync::OnceLock<Composer> = std::sync::OnceLock::new();
+    COMPOSER.get_or_init(Composer::new)
+}
+
+/// Thousands parted by no-break spaces, counted from the right.
+fn grouped(number: i64) -> String {
+    let digits: Vec<char> = number.unsigned_abs().to_string().chars().rev().collect();
+    let parts: Vec<String> = digits.chunks(3).map(|part| part.iter().rev().collect()).rev().collect();
+    format!("{}{}", if number < 0 { "–" } else { "" }, parts.join("\u{a0}"))
+}
+
+#[test]
+fn composers_agree_to_the_byte() {
+    let sender = sender();
+    for record in [ordinary(), full(Form::KU14), with(&ordinary(), &[(216, "Анна 🦊")])] {
+        let sheet = Sheet { statement: &record, sender: &sender, correction: false };
+        let (one, other) = (Composer::new(), Composer::new());
+        assert_eq!(one.letter(&sheet).unwrap(), other.letter(&sheet).unwrap());
+        assert_eq!(one.paper(&sheet).unwrap(), other.paper(&sheet).unwrap());
+    }
 }

@@ -46,7 +46,9 @@ pub(super) fn page(words: &Words<'_>) -> String {
 /// Readable at any width and with any colours: sizes are relative, and nothing is told by colour.
 const STYLE: &str = "body{font-family:sans-serif;line-height:1.5;margin:1em auto;max-width:44em;padding:0 1em}\n\
 table{border-collapse:collapse;width:100%}\n\
-th,td{border-bottom:1px solid #767676;padding:.3em .5em .3em 0;text-align:left;vertical-align:top}\n\
+th,td{border-bottom:1px solid #767676;padding:.3em .5em .3em 0;text-align:left;vertical-align:top;\
+overflow-wrap:anywhere}\n\
+th:first-child{width:60%}\n\
 tbody th{font-weight:normal}\n\
 .n{text-align:right;white-space:nowrap}\n";
 

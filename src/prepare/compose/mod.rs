@@ -12,12 +12,16 @@ mod face;
 mod html;
 mod layout;
 mod pdf;
+mod slow;
+mod structure;
 mod words;
 
 use crate::config::Sender;
 use crate::domain::{Attachment, Body, Kontrolluppgift, Letter};
 use face::Prepared;
 use layout::Envelope;
+use slow::Slow;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use words::{Block, Words};
 
@@ -54,7 +58,8 @@ pub enum ComposeError {
 pub struct Composer {
     prepared: Prepared,
     writer: pdf::Writer,
-    slow: AtomicU64,
+    slow: OnceLock<Slow>,
+    slow_letters: AtomicU64,
 }
 
 impl Default for Composer {
@@ -68,7 +73,7 @@ impl Composer {
     pub fn new() -> Self {
         let prepared = Prepared::new();
         let writer = pdf::Writer::new(&prepared);
-        Self { prepared, writer, slow: AtomicU64::new(0) }
+        Self { prepared, writer, slow: OnceLock::new(), slow_letters: AtomicU64::new(0) }
     }
 
     /// The letter of a statement: subject, HTML body, PDF.
@@ -104,13 +109,17 @@ impl Composer {
 
     /// How many letters had characters outside the prepared fonts.
     pub fn slow_letters(&self) -> u64 {
-        self.slow.load(Ordering::Relaxed)
+        self.slow_letters.load(Ordering::Relaxed)
     }
 
     fn document(&self, words: &Words<'_>, envelope: Option<&Envelope<'_>>) -> Result<Vec<u8>, ComposeError> {
         let Some(tier) = self.tier(words, envelope) else {
-            self.slow.fetch_add(1, Ordering::Relaxed);
-            return Err(ComposeError::Document("a character without a font"));
+            self.slow_letters.fetch_add(1, Ordering::Relaxed);
+            let slow = self.slow.get_or_init(Slow::new);
+            let words = slow.shown(words);
+            let envelope = envelope.map(|envelope| slow.shown_envelope(envelope));
+            let pages = layout::pages(&words, envelope.as_ref(), slow);
+            return slow.write(&words.title, &pages);
         };
         let pages = layout::pages(words, envelope, &self.prepared);
         Ok(self.writer.write(&words.title, &pages, tier, &self.prepared))

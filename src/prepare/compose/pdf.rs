@@ -13,7 +13,8 @@
 //! *Source*: ISO 32000-1 (PDF 1.7), ISO 14289-1 (PDF/UA-1). The same words give the same bytes; there are no dates.
 
 use super::face::{FILES, Prepared};
-use super::layout::{Item, PAGE, Page, RULE, Role, Style, Tenths};
+use super::layout::{PAGE, Page, RULE, Role, Style, Tenths};
+use super::structure::{Tag, structure};
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -192,15 +193,6 @@ mod number {
     pub(super) const FIRST_PAGE: usize = 12;
 }
 
-/// An element of the structure.
-struct Element {
-    tag: &'static str,
-    parent: usize,
-    /// Page and marked-content id, of a leaf.
-    content: Option<(usize, usize)>,
-    kids: Vec<usize>,
-}
-
 impl Frame {
     fn new(title: &str, pages: &[Page<'_>], font: Option<&Font>) -> Self {
         let elements = structure(pages);
@@ -286,15 +278,21 @@ impl Frame {
             ));
         }
         for element in &elements {
-            let parent = element.parent.checked_add(first_element).unwrap_or(number::STRUCTURE);
+            let parent = element.parent.map_or(number::STRUCTURE, |parent| first_element + parent);
             let kids = match element.content {
                 Some((page, id)) => format!("/Pg {} 0 R/K {id}", number::FIRST_PAGE + page),
                 None => format!("/K[{}]", list(element.kids.iter().map(|kid| first_element + kid))),
             };
             let (tag, scope) = match element.tag {
-                "ColumnHead" => ("TH", Some(number::COLUMN_SCOPE)),
-                "RowHead" => ("TH", Some(number::ROW_SCOPE)),
-                tag => (tag, None),
+                Tag::Document => ("Document", None),
+                Tag::H1 => ("H1", None),
+                Tag::H2 => ("H2", None),
+                Tag::P => ("P", None),
+                Tag::Table => ("Table", None),
+                Tag::Row => ("TR", None),
+                Tag::ColumnHead => ("TH", Some(number::COLUMN_SCOPE)),
+                Tag::RowHead => ("TH", Some(number::ROW_SCOPE)),
+                Tag::Cell => ("TD", None),
             };
             let scope = scope.map(|scope| format!("/A {scope} 0 R")).unwrap_or_default();
             objects.push(format!("<</S/{tag}/P {parent} 0 R{kids}{scope}>>"));
@@ -350,53 +348,6 @@ impl Frame {
         push(&mut out, format_args!("\nendstream endobj\nstartxref\n{at}\n%%EOF\n"));
         out
     }
-}
-
-/// The elements of the pages' items: the document first, every parent before its kids.
-fn structure(pages: &[Page<'_>]) -> Vec<Element> {
-    /// Parent of the document: outside the list, so that adding to it overflows.
-    const ROOT: usize = usize::MAX;
-    let mut elements = vec![Element { tag: "Document", parent: ROOT, content: None, kids: Vec::new() }];
-    let mut add = |tag, parent: usize, content| {
-        let place = elements.len();
-        elements.push(Element { tag, parent, content, kids: Vec::new() });
-        if let Some(parent) = elements.get_mut(parent) {
-            parent.kids.push(place);
-        }
-        place
-    };
-    let mut table = None;
-    let mut row = 0;
-    for (on, page) in pages.iter().enumerate() {
-        for (id, Item { role, .. }) in page.items.iter().filter(|item| item.role != Role::Artifact).enumerate() {
-            let content = Some((on, id));
-            if matches!(role, Role::H1 | Role::H2 | Role::P) {
-                table = None;
-            }
-            let of = match role {
-                Role::FirstColumn | Role::Label => {
-                    let table = *table.get_or_insert_with(|| add("Table", 0, None));
-                    row = add("TR", table, None);
-                    row
-                }
-                Role::SecondColumn | Role::Value => row,
-                _ => 0,
-            };
-            add(
-                match role {
-                    Role::H1 => "H1",
-                    Role::H2 => "H2",
-                    Role::FirstColumn | Role::SecondColumn => "ColumnHead",
-                    Role::Label => "RowHead",
-                    Role::Value => "TD",
-                    Role::P | Role::Artifact => "P",
-                },
-                of,
-                content,
-            );
-        }
-    }
-    elements
 }
 
 /// A page's content stream.
