@@ -17,6 +17,7 @@ pub use digest::{ContentDigest, Digester, PersonDigest, Purpose, RecordDigest, S
 pub use field::{Field, FieldIndex, FieldSet, FormTable, KodLista, Place, Type};
 pub use fields::{FIELDS, FORMS};
 pub use form::{Form, SchemaVersion};
+pub(crate) use identity::days_in;
 pub use identity::{Identity, IdentityError, IdentityKind, Organisation, check_digit_holds};
 pub use kontrolluppgift::{FIELDS_PER_RECORD, Kontrolluppgift, Value, XML_SPACE, field as faltkod};
 pub use letter::{Attachment, Body, Letter, MessageId, Sealed};

@@ -1,0 +1,151 @@
+//! A span of bytes becomes a record that borrows from it.
+//!
+//! Two ways lead to the same record. [`fast`] takes what nearly every record is: the prefix that the root declares,
+//! one attribute in double quotes, text without markup, every element known, in place and once. It gives up at the
+//! first thing that is not so, and then [`slow`] reads the span with the strict reader and tells every fault of
+//! structure. What values may be is not looked at here: `validate` judges the record, whichever way it came.
+
+mod fast;
+mod slow;
+
+pub use fast::Scratch;
+
+use super::findings::Faults;
+use super::xml::{Binding, Malformed, Space};
+use crate::domain::{FIELDS_PER_RECORD, FieldIndex, FieldSet, Form, Kontrolluppgift, SchemaVersion, Value};
+use arrayvec::ArrayVec;
+use std::sync::LazyLock;
+
+/// How an export is written: its version and the namespace declarations of its root.
+#[derive(Clone, Debug)]
+pub struct Dialect {
+    /// The version of its namespaces.
+    pub version: SchemaVersion,
+    /// The root's declarations.
+    pub bindings: Vec<Binding>,
+    /// Name of the root as written, prefix included.
+    pub root: String,
+    /// Tags as the fast path expects them; none where the root declares no prefix for the komponent namespace.
+    tags: Option<fast::Tags>,
+}
+
+impl Dialect {
+    /// A dialect; `record` is the name of the first Blankett as written.
+    pub fn new(version: SchemaVersion, bindings: Vec<Binding>, root: String, record: &str) -> Self {
+        let prefix = record.split_once(':').map_or("", |(prefix, _)| prefix);
+        let declared = bindings.iter().rev().find(|binding| binding.prefix == prefix);
+        let known = declared.is_some_and(|binding| binding.space == Space::Komponent(Some(version)));
+        let tags = known.then(|| fast::Tags::new(prefix));
+        Self { version, bindings, root, tags }
+    }
+}
+
+/// A record and where its parts stand.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// The record itself.
+    pub statement: Kontrolluppgift<'a>,
+    /// Where its fields stand, in the order of its values; offsets within the span.
+    pub places: ArrayVec<u32, FIELDS_PER_RECORD>,
+    /// Where the element of Arendeagare stands.
+    pub arendeagare_at: u32,
+    /// Where the element of Period stands.
+    pub period_at: u32,
+    /// Arendenummer, where there is one.
+    pub arendenummer: Option<(Value<'a>, u32)>,
+    /// Whether Arendeagare and Period are there; without them the record has empty texts in their place.
+    pub has_arendeagare: bool,
+    /// As [`Record::has_arendeagare`].
+    pub has_period: bool,
+    /// Whether the attribute `nummer` is there.
+    pub has_nummer: bool,
+}
+
+/// What a span turned out to be.
+#[derive(Debug)]
+pub enum Parsed<'a> {
+    /// A record, perhaps with faults of structure.
+    Record(Box<Record<'a>>),
+    /// No record: the faults say why. The form, where there is one.
+    None(Option<Form>),
+    /// Not well-formed.
+    Malformed(Malformed),
+}
+
+/// Reads a span, the fast way where it can.
+pub fn parse<'a>(bytes: &'a [u8], dialect: &'a Dialect, scratch: &mut Scratch, faults: &mut Faults) -> Parsed<'a> {
+    match fast(bytes, dialect, scratch) {
+        Some(record) => Parsed::Record(Box::new(record)),
+        None => slow(bytes, dialect, faults),
+    }
+}
+
+/// The fast way; `None` says nothing but that the slow way must be taken.
+pub fn fast<'a>(bytes: &'a [u8], dialect: &Dialect, scratch: &mut Scratch) -> Option<Record<'a>> {
+    fast::parse(bytes, dialect.tags.as_ref()?, dialect.version, scratch)
+}
+
+/// The slow way: any record that XML allows, with every fault of structure.
+pub fn slow<'a>(bytes: &'a [u8], dialect: &'a Dialect, faults: &mut Faults) -> Parsed<'a> {
+    slow::parse(bytes, dialect, faults)
+}
+
+/// Which fields stand where in a form.
+pub struct FormSets {
+    /// In the form's own element.
+    pub body: FieldSet,
+    /// In the recipient.
+    pub recipient: FieldSet,
+    /// In the uppgiftslämnare.
+    pub sender: FieldSet,
+    /// What the schema demands.
+    pub required: FieldSet,
+    /// Whether the form has a recipient element (KupongS has none).
+    pub has_recipient: bool,
+}
+
+impl FormSets {
+    /// Those of a form.
+    pub fn of(form: Form) -> &'static FormSets {
+        static SETS: LazyLock<Vec<FormSets>> = LazyLock::new(|| Form::all().map(FormSets::build).collect());
+        static NOTHING: FormSets = FormSets {
+            body: FieldSet::EMPTY,
+            recipient: FieldSet::EMPTY,
+            sender: FieldSet::EMPTY,
+            required: FieldSet::EMPTY,
+            has_recipient: false,
+        };
+        SETS.get(form as usize).unwrap_or(&NOTHING) // one a form, in the order of the enum
+    }
+
+    fn build(form: Form) -> FormSets {
+        let table = form.table();
+        let set = |places: &[crate::domain::Place]| {
+            places.iter().fold(FieldSet::EMPTY, |mut set, place| {
+                set.insert(place.index());
+                set
+            })
+        };
+        let mut required = FieldSet::EMPTY;
+        for place in table.body.iter().chain(table.recipient).chain(table.sender).filter(|place| place.required) {
+            required.insert(place.index());
+        }
+        FormSets {
+            body: set(table.body),
+            recipient: set(table.recipient),
+            sender: set(table.sender),
+            required,
+            has_recipient: !table.recipient.is_empty(),
+        }
+    }
+}
+
+/// The field with this element name.
+pub fn field_by_name(name: &str) -> Option<FieldIndex> {
+    use std::collections::HashMap;
+    static NAMES: LazyLock<HashMap<&'static str, FieldIndex>> = LazyLock::new(|| {
+        let fields = crate::domain::FIELDS.iter().enumerate();
+        fields.filter_map(|(place, field)| Some((field.element, FieldIndex::new(place)?))).collect()
+    });
+    NAMES.get(name).copied()
+}

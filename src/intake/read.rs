@@ -1,0 +1,659 @@
+//! Pass 1 over an export: split, parse, validate and key every record, on all cores, in the order of the ordinals.
+//!
+//! The splitter fills a group of spans while the workers judge the group before it and the caller takes the results
+//! of the one before that; three groups are the most that is in memory. A record that cannot be read the fast way has
+//! its boundary confirmed first; where it is not what it seemed, what was split after it is thrown away and splitting
+//! begins again there.
+
+use super::findings::{Fault, Faults, Finding};
+use super::parse::{self, Dialect, Parsed, Record, Scratch};
+use super::split::{Certainty, Piece, Splitter, careful_end};
+use super::validate::{Context, validate};
+use super::xml::Malformed;
+use super::{Export, IntakeError, Result, head::Records};
+use crate::config::Severity;
+use crate::domain::{
+    Batch, ContentDigest, Digester, FieldIndex, Form, Identity, IdentityKind, Kontrolluppgift, Organisation,
+    PersonDigest, Purpose, RecordDigest, Span, StatementKey, Type, XML_SPACE, faltkod,
+};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// How pass 1 goes about it.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Greatest size of one record in bytes.
+    pub record_limit_bytes: u32,
+    /// What an unlisted Arendeagare and another year than the version's are.
+    pub cross_record: Severity,
+    /// Threads of its own pool; `None` takes the process's.
+    pub threads: Option<usize>,
+    /// Whether person and record digests are wanted. `check` does without; statement key and content are always made.
+    pub digests: bool,
+}
+
+/// What pass 1 found of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Where it lies in the staged export.
+    pub span: Span,
+    /// Where it begins in the original.
+    pub place: u64,
+    /// Its form, where it has one that the version knows.
+    pub form: Option<Form>,
+    /// Fältkod 201, where it is a valid identity.
+    pub uppgiftslamnare: Option<Organisation>,
+    /// What becomes of it so far.
+    pub fate: Verdict,
+    /// What makes it one and the same statement; `None` when it is rejected.
+    pub key: Option<StatementKey>,
+    /// Its normalised content; `None` when it is rejected.
+    pub content: Option<ContentDigest>,
+    /// Whichever of 215, 222 and 224 it gives first; `None` without digests, without any, or when it is rejected.
+    pub person: Option<PersonDigest>,
+    /// Of its bytes; zero without digests.
+    pub record: RecordDigest,
+    /// How the recipient is identified.
+    pub recipient: RecipientKind,
+}
+
+/// What a record is worth by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No finding of severity error.
+    Valid,
+    /// At least one.
+    Rejected,
+    /// Valid, and a Borttag.
+    Removal,
+}
+
+/// How a recipient is identified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecipientKind {
+    /// By 215, which can be looked up.
+    Addressable(IdentityKind),
+    /// By födelsetid (222) alone.
+    Fodelsetid,
+    /// By another id (224) alone.
+    AnnatId,
+    /// Not at all, or not validly.
+    None,
+}
+
+/// Why the receiver of the batches stopped the reading.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stop(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// What an export came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Records (Blankett), whatever became of them; ordinals run from the first ordinal given.
+    pub records: u64,
+    /// Without an error, removals not counted.
+    pub valid: u64,
+    /// With an error.
+    pub rejected: u64,
+    /// Valid removals.
+    pub removals: u64,
+    /// Errors of the export itself: its head, or what stands between records. Skatteverket would refuse such a file
+    /// whole, so nothing of it should be sent.
+    pub faults_of_export: u64,
+    /// Records that are no XML, are cut off or too large; they are among the rejected.
+    pub unreadable: u64,
+    /// The first of them: its offset in the original, and why.
+    pub first_unreadable: Option<(u64, String)>,
+    /// Records that took the slow way.
+    pub slow: u64,
+    /// Bytes of the original.
+    pub bytes: u64,
+}
+
+/// Records of one group at most, and bytes of one group at most.
+const GROUP: (usize, usize) = (8192, 16 << 20);
+/// Records that one worker takes at a time.
+const CHUNK: usize = 128;
+
+/// Reads an export from the first record to the last.
+///
+/// Batches arrive in the order of the ordinals, none missing, each with the findings of its records; findings of the
+/// export itself have ordinal 0 and come with the batch that is read then.
+///
+/// *Errors*: an export that stops being well-formed, or changes; what was read before has been given to `sink`.
+/// [`IntakeError::Stopped`] when `sink` says so.
+pub fn read(
+    export: &Export,
+    number: u16,
+    first_ordinal: u64,
+    options: &Options,
+    digester: &dyn Digester,
+    sink: &mut dyn FnMut(Batch<Checked>, Vec<Finding>) -> Result<(), Stop>,
+) -> Result<Summary> {
+    let pool = match options.threads {
+        Some(threads) => {
+            Some(rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(IntakeError::Threads)?)
+        }
+        None => None,
+    };
+    let (at, ended) = match export.head.records {
+        Records::From(at) => (at, false),
+        Records::None(at) => (at, true),
+    };
+    let dialect = &export.head.dialect;
+    let limit = options.record_limit_bytes as usize;
+    let mut splitter = Splitter::new(export.bytes(), at, ended, limit, dialect);
+    let work = Work {
+        export,
+        number,
+        dialect,
+        limit,
+        context: Context {
+            version: export.version(),
+            listed: export.head.listed.clone(),
+            cross_record: options.cross_record,
+        },
+        digests: options.digests,
+        digester,
+    };
+    let mut summary = Summary { bytes: export.fingerprint.size, ..Summary::default() };
+    let mut ready = Ready { checked: Vec::new(), findings: work.of_export() };
+    let mut group = gather(&mut splitter, first_ordinal, None);
+    loop {
+        let (mut chunks, mut following, mut taken) = (Vec::new(), None, Ok(()));
+        beside(
+            pool.as_ref(),
+            || chunks = work.judge(&group),
+            || {
+                if group.end.is_none() {
+                    following = Some(gather(&mut splitter, group.next_ordinal(), None));
+                }
+            },
+            || taken = deliver(&mut ready, number, &mut summary, sink),
+        );
+        taken.map_err(IntakeError::Stopped)?;
+        let cut = ready.fill(chunks, &group, &work, &mut summary);
+        group = match (cut, group.end, following) {
+            (Some((ordinal, at)), ..) => gather(&mut splitter, ordinal, Some(at)),
+            (None, None, Some(following)) => following,
+            (None, end, _) => {
+                deliver(&mut ready, number, &mut summary, sink).map_err(IntakeError::Stopped)?;
+                export.unchanged()?;
+                return match end {
+                    Some(Err(malformed)) => Err(export.refused(&malformed)),
+                    _ => Ok(summary),
+                };
+            }
+        };
+    }
+}
+
+/// Does two things on the pool, and a third here, which need not be fit for other threads.
+fn beside<'s>(
+    pool: Option<&'s rayon::ThreadPool>,
+    one: impl FnOnce() + Send + 's,
+    two: impl FnOnce() + Send + 's,
+    here: impl FnOnce(),
+) {
+    let body = |scope: &rayon::Scope<'s>| {
+        scope.spawn(|_| one());
+        scope.spawn(|_| two());
+        here();
+    };
+    match pool {
+        Some(pool) => pool.in_place_scope(body),
+        None => rayon::in_place_scope(body),
+    }
+}
+
+/// Spans that are judged together.
+#[derive(Debug, Default)]
+struct Group {
+    first_ordinal: u64,
+    records: Vec<(Range<usize>, Certainty)>,
+    /// What is wrong between records: before which of them, where, and what.
+    around: Vec<(usize, usize, &'static str, &'static str)>,
+    /// The export ended after these records, well or not.
+    end: Option<Result<(), Malformed>>,
+}
+
+impl Group {
+    const fn next_ordinal(&self) -> u64 {
+        self.first_ordinal + self.records.len() as u64
+    }
+}
+
+/// Splits on until a group is full; `again` is a record whose end was not where it seemed.
+fn gather(splitter: &mut Splitter<'_>, first_ordinal: u64, again: Option<usize>) -> Group {
+    let mut group = Group { first_ordinal, ..Group::default() };
+    let start = again.unwrap_or(splitter.at());
+    let mut piece = match again {
+        Some(at) => splitter.again(at),
+        None => splitter.next(),
+    };
+    loop {
+        match piece {
+            Ok(Piece::Record(span, certainty)) => group.records.push((span, certainty)),
+            Ok(Piece::Foreign(span)) => group.around.push((
+                group.records.len(),
+                span.start,
+                "schema.unknown-element",
+                "an element other than Blankett among the records",
+            )),
+            Ok(Piece::Text(at)) => {
+                group.around.push((group.records.len(), at, "schema.text", "text between elements"));
+            }
+            Ok(Piece::End) => {
+                group.end = Some(Ok(()));
+                return group;
+            }
+            Err(malformed) => {
+                group.end = Some(Err(malformed));
+                return group;
+            }
+        }
+        let full = group.records.len() + group.around.len() >= GROUP.0 || splitter.at() - start >= GROUP.1;
+        if full {
+            return group;
+        }
+        piece = splitter.next();
+    }
+}
+
+/// Results that wait for the caller.
+struct Ready {
+    checked: Vec<Checked>,
+    findings: Vec<Finding>,
+}
+
+impl Ready {
+    /// Takes a group's results up to the first record whose boundary was wrong; gives back that one's ordinal and place.
+    fn fill(
+        &mut self,
+        chunks: Vec<Chunk>,
+        group: &Group,
+        work: &Work<'_>,
+        summary: &mut Summary,
+    ) -> Option<(u64, usize)> {
+        let mut cut = None;
+        for chunk in chunks {
+            self.checked.extend(chunk.checked);
+            self.findings.extend(chunk.findings);
+            summary.slow += chunk.slow;
+            summary.unreadable += chunk.unreadable;
+            if summary.first_unreadable.is_none() {
+                summary.first_unreadable = chunk.first_unreadable;
+            }
+            if chunk.cut {
+                let place = self.checked.len();
+                cut = group.records.get(place).map(|(span, _)| (group.first_ordinal + place as u64, span.start));
+                break;
+            }
+        }
+        let certain = self.checked.len();
+        for (before, at, rule, what) in &group.around {
+            if *before <= certain && (cut.is_none() || *before < certain || cut.is_some_and(|(_, start)| *at < start)) {
+                self.findings.push(work.finding_of_export(*at, rule, (*what).into(), Severity::Error));
+            }
+        }
+        cut
+    }
+}
+
+fn deliver(
+    ready: &mut Ready,
+    number: u16,
+    summary: &mut Summary,
+    sink: &mut dyn FnMut(Batch<Checked>, Vec<Finding>) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let (items, findings) = (std::mem::take(&mut ready.checked), std::mem::take(&mut ready.findings));
+    if items.is_empty() && findings.is_empty() {
+        return Ok(());
+    }
+    summary.records += items.len() as u64;
+    for checked in &items {
+        match checked.fate {
+            Verdict::Valid => summary.valid += 1,
+            Verdict::Rejected => summary.rejected += 1,
+            Verdict::Removal => summary.removals += 1,
+        }
+    }
+    summary.faults_of_export +=
+        findings.iter().filter(|finding| finding.ordinal == 0 && finding.is_error()).count() as u64;
+    sink(Batch { export: number, items }, findings)
+}
+
+/// What a worker found of some records.
+#[derive(Default)]
+struct Chunk {
+    checked: Vec<Checked>,
+    findings: Vec<Finding>,
+    slow: u64,
+    unreadable: u64,
+    first_unreadable: Option<(u64, String)>,
+    /// The record after the last one here does not end where the splitter thought.
+    cut: bool,
+}
+
+/// What every worker needs.
+struct Work<'a> {
+    export: &'a Export,
+    number: u16,
+    dialect: &'a Dialect,
+    context: Context,
+    limit: usize,
+    digests: bool,
+    digester: &'a dyn Digester,
+}
+
+/// What a worker keeps between records.
+#[derive(Default)]
+struct Desk {
+    scratch: Scratch,
+    faults: Faults,
+    bytes: Vec<u8>,
+}
+
+impl Work<'_> {
+    fn judge(&self, group: &Group) -> Vec<Chunk> {
+        let chunks = group.records.par_chunks(CHUNK).enumerate();
+        chunks
+            .map_init(Desk::default, |desk, (place, spans)| {
+                let first = group.first_ordinal + (place * CHUNK) as u64;
+                let mut chunk = Chunk { checked: Vec::with_capacity(spans.len()), ..Chunk::default() };
+                for (ordinal, (span, certainty)) in (first..).zip(spans) {
+                    if !self.record(ordinal, span.clone(), *certainty, desk, &mut chunk) {
+                        chunk.cut = true;
+                        break;
+                    }
+                }
+                chunk
+            })
+            .collect()
+    }
+
+    /// Judges one record; `false` when its end is not where the splitter thought.
+    fn record(
+        &self,
+        ordinal: u64,
+        range: Range<usize>,
+        certainty: Certainty,
+        desk: &mut Desk,
+        chunk: &mut Chunk,
+    ) -> bool {
+        let all = self.export.bytes();
+        let bytes = all.get(range.clone()).unwrap_or_default();
+        desk.faults.clear();
+        let span = Span { ordinal, offset: range.start as u64, length: u32::try_from(bytes.len()).unwrap_or(u32::MAX) };
+        let usual = certainty == Certainty::Likely || certainty == Certainty::Certain;
+        let fast = if usual { parse::fast(bytes, self.dialect, &mut desk.scratch) } else { None };
+        if let Some(record) = fast {
+            let checked = self.judged(span, &record, desk, chunk);
+            chunk.checked.push(checked);
+            return true;
+        }
+        chunk.slow += 1;
+        if certainty == Certainty::Likely {
+            let rest = all.get(range.start..).unwrap_or_default();
+            match careful_end(rest, self.limit, &self.dialect.root) {
+                Ok((length, Certainty::Certain)) if length == bytes.len() => {}
+                _ => return false,
+            }
+        }
+        let parsed = match certainty {
+            Certainty::TooLarge => {
+                let what =
+                    format!("the record is larger than {} bytes, the limit (run.record_limit_bytes)", self.limit);
+                self.unreadable(chunk, desk, range.start, 0, "utskick.record-too-large", what);
+                Parsed::None(None)
+            }
+            Certainty::Unfinished => {
+                let what = "the record has no end of its own; it was cut where the next one begins".to_owned();
+                self.unreadable(chunk, desk, range.start, bytes.len(), "schema.not-well-formed", what);
+                Parsed::None(None)
+            }
+            _ => parse::slow(bytes, self.dialect, &mut desk.faults),
+        };
+        let checked = match parsed {
+            Parsed::Record(record) => self.judged(span, &record, desk, chunk),
+            Parsed::None(form) => self.rejected(span, form, desk, chunk),
+            Parsed::Malformed(malformed) => {
+                let rule = if malformed.refused { "utskick.refused" } else { "schema.not-well-formed" };
+                self.unreadable(chunk, desk, range.start, malformed.at, rule, malformed.what.to_owned());
+                self.rejected(span, None, desk, chunk)
+            }
+        };
+        chunk.checked.push(checked);
+        true
+    }
+
+    fn unreadable(
+        &self,
+        chunk: &mut Chunk,
+        desk: &mut Desk,
+        start: usize,
+        at: usize,
+        rule: &'static str,
+        what: String,
+    ) {
+        chunk.unreadable += 1;
+        if chunk.first_unreadable.is_none() {
+            chunk.first_unreadable = Some((self.export.place((start + at) as u64), what.clone()));
+        }
+        desk.faults.structure(rule, None, at, what);
+    }
+
+    fn judged(&self, span: Span, record: &Record<'_>, desk: &mut Desk, chunk: &mut Chunk) -> Checked {
+        validate(record, &self.context, &mut desk.faults);
+        let statement = &record.statement;
+        let mut checked = self.bare(span, Some(statement.form));
+        let faulty = desk.faults.any_error();
+        checked.uppgiftslamnare =
+            statement.text(faltkod::UPPGIFTSLAMNAR_ID).and_then(|id| Organisation::parse(id).ok());
+        if faulty {
+            checked.fate = Verdict::Rejected;
+        } else {
+            checked.fate = if statement.is_removal() { Verdict::Removal } else { Verdict::Valid };
+            checked.recipient = recipient(statement);
+            statement_key(statement, &mut desk.bytes);
+            checked.key = Some(StatementKey(self.digester.digest(Purpose::Statement, &desk.bytes)));
+            content(statement, &mut desk.bytes);
+            checked.content = Some(ContentDigest(self.digester.digest(Purpose::Content, &desk.bytes)));
+            if self.digests {
+                let person = [faltkod::INKOMSTTAGARE, faltkod::FODELSETID, faltkod::ANNAT_ID_NR];
+                let person = person.into_iter().find_map(|field| statement.text(field));
+                checked.person =
+                    person.map(|person| PersonDigest(self.digester.digest(Purpose::Person, person.as_bytes())));
+            }
+        }
+        self.tell(&span, Some(statement.form), desk, chunk);
+        checked
+    }
+
+    fn rejected(&self, span: Span, form: Option<Form>, desk: &mut Desk, chunk: &mut Chunk) -> Checked {
+        self.tell(&span, form, desk, chunk);
+        self.bare(span, form)
+    }
+
+    /// A record of which nothing is known yet; rejected until something better is.
+    fn bare(&self, span: Span, form: Option<Form>) -> Checked {
+        let start = usize::try_from(span.offset).unwrap_or(usize::MAX);
+        let bytes = self.export.bytes().get(start..start.saturating_add(span.length as usize)).unwrap_or_default();
+        Checked {
+            span,
+            place: self.export.place(span.offset),
+            form,
+            uppgiftslamnare: None,
+            fate: Verdict::Rejected,
+            key: None,
+            content: None,
+            person: None,
+            record: if self.digests { record_digest(bytes) } else { RecordDigest([0; 16]) },
+            recipient: RecipientKind::None,
+        }
+    }
+
+    fn tell(&self, span: &Span, form: Option<Form>, desk: &mut Desk, chunk: &mut Chunk) {
+        if desk.faults.is_empty() {
+            return;
+        }
+        let findings = desk.faults.drain().map(|Fault { rule, faltkod, at, message, severity }| Finding {
+            export: self.number,
+            ordinal: span.ordinal,
+            form,
+            rule: rule.into(),
+            faltkod,
+            offset: self.export.place(span.offset + u64::from(at)),
+            message,
+            severity,
+        });
+        chunk.findings.extend(findings);
+    }
+
+    /// What is to be said of the export as a whole before its records.
+    fn of_export(&self) -> Vec<Finding> {
+        let head = self.export.head.faults.iter();
+        let mut findings: Vec<_> = head
+            .map(|fault| self.finding_of_export(fault.at as usize, fault.rule, fault.message.clone(), fault.severity))
+            .collect();
+        if self.context.version.borrows_tables() {
+            let what = format!(
+                "schema version {} is judged by the tables of 8.0, since its own are not published",
+                self.context.version.as_str()
+            );
+            findings.push(self.finding_of_export(0, "utskick.borrowed-tables", what.into(), Severity::Warning));
+        }
+        if self.export.looks_windows_1252 {
+            let what =
+                "it declares ISO-8859-1 but has bytes 0x80 to 0x9f, which are letters and quotes only in windows-1252";
+            findings.push(self.finding_of_export(0, "utskick.encoding", what.into(), Severity::Warning));
+        }
+        findings
+    }
+
+    fn finding_of_export(
+        &self,
+        at: usize,
+        rule: &'static str,
+        message: std::borrow::Cow<'static, str>,
+        severity: Severity,
+    ) -> Finding {
+        Finding {
+            export: self.number,
+            ordinal: 0,
+            form: None,
+            rule: rule.into(),
+            faltkod: None,
+            offset: self.export.place(at as u64),
+            message,
+            severity,
+        }
+    }
+}
+
+/// Reads a valid record again.
+pub fn statement<'a>(bytes: &'a [u8], dialect: &'a Dialect) -> Option<Kontrolluppgift<'a>> {
+    match parse::parse(bytes, dialect, &mut Scratch::default(), &mut Faults::default()) {
+        Parsed::Record(record) => Some(record.statement),
+        _ => None,
+    }
+}
+
+/// The first half of the SHA-256 of a record's bytes.
+pub fn record_digest(bytes: &[u8]) -> RecordDigest {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let mut half = [0; 16];
+    half.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    RecordDigest(half)
+}
+
+fn recipient(statement: &Kontrolluppgift<'_>) -> RecipientKind {
+    if let Some(identity) = statement.text(faltkod::INKOMSTTAGARE).and_then(|id| Identity::parse(id).ok()) {
+        RecipientKind::Addressable(identity.kind())
+    } else if statement.present().contains(faltkod::FODELSETID) {
+        RecipientKind::Fodelsetid
+    } else if statement.present().contains(faltkod::ANNAT_ID_NR) {
+        RecipientKind::AnnatId
+    } else {
+        RecipientKind::None
+    }
+}
+
+/// A byte that no text of XML holds parts what is digested.
+const PART: u8 = 0x1f;
+
+/// What makes two records the same statement: uppgiftslämnare, income year, form, the identities as given, and the
+/// specifikationsnummer; for KupongS ISIN, redovisningsnummer and the paying company in place of the last two.
+fn statement_key(statement: &Kontrolluppgift<'_>, bytes: &mut Vec<u8>) {
+    const PERSON: [FieldIndex; 6] = [
+        faltkod::UPPGIFTSLAMNAR_ID,
+        faltkod::INKOMSTAR,
+        faltkod::INKOMSTTAGARE,
+        faltkod::FODELSETID,
+        faltkod::ANNAT_ID_NR,
+        faltkod::SPECIFIKATIONSNUMMER,
+    ];
+    const KUPONG: [FieldIndex; 5] = [
+        faltkod::UPPGIFTSLAMNAR_ID,
+        faltkod::INKOMSTAR,
+        FieldIndex::of_const(572),
+        FieldIndex::of_const(851),
+        FieldIndex::of_const(890),
+    ];
+    bytes.clear();
+    bytes.extend_from_slice(&statement.form.number().to_be_bytes());
+    let fields: &[FieldIndex] = if statement.form == Form::KupongS { &KUPONG } else { &PERSON };
+    for field in fields {
+        bytes.push(PART);
+        if let Some(text) = statement.text(*field) {
+            normalised(*field, text, bytes);
+        }
+    }
+}
+
+/// A statement's fields, ascending by fältkod, each value in one form whatever the record's.
+fn content(statement: &Kontrolluppgift<'_>, bytes: &mut Vec<u8>) {
+    const NONE: u8 = u8::MAX;
+    let mut places = [NONE; crate::domain::FIELDS.len()];
+    let values: arrayvec::ArrayVec<(FieldIndex, &str), { crate::domain::FIELDS_PER_RECORD }> =
+        statement.values().collect();
+    for (at, (field, _)) in values.iter().enumerate() {
+        if let Some(place) = places.get_mut(field.place()) {
+            *place = at as u8; // fewer than 48
+        }
+    }
+    bytes.clear();
+    bytes.extend_from_slice(&statement.form.number().to_be_bytes());
+    for at in places.into_iter().filter(|at| *at != NONE) {
+        if let Some((field, text)) = values.get(usize::from(at)) {
+            bytes.push(PART);
+            bytes.push(field.place() as u8); // below 176
+            normalised(*field, text, bytes);
+        }
+    }
+}
+
+/// A value as its type's canonical form.
+fn normalised(field: FieldIndex, text: &str, bytes: &mut Vec<u8>) {
+    let integer = |bytes: &mut Vec<u8>| {
+        let bare = text.trim_matches(XML_SPACE);
+        let (negative, digits) = match bare.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, bare.strip_prefix('+').unwrap_or(bare)),
+        };
+        let digits = digits.trim_start_matches('0');
+        if negative && !digits.is_empty() {
+            bytes.push(b'-');
+        }
+        bytes.extend_from_slice(if digits.is_empty() { b"0" } else { digits.as_bytes() });
+    };
+    match field.field().kind {
+        Type::Belopp { .. } | Type::Antal { .. } => integer(bytes),
+        Type::Kod(list) if list.is_integer() => integer(bytes),
+        Type::Kryss => bytes.push(if matches!(text.trim_matches(XML_SPACE), "1" | "true") { b'1' } else { b'0' }),
+        Type::Inkomstar | Type::Kod(_) | Type::Decimal { .. } => {
+            bytes.extend_from_slice(text.trim_matches(XML_SPACE).as_bytes());
+        }
+        _ => bytes.extend_from_slice(text.as_bytes()),
+    }
+}

@@ -1,0 +1,327 @@
+//! Where the records are: spans over the export, found by SIMD search.
+//!
+//! A record is taken to end at the next end tag that is written like the first record's. That is wrong only where such
+//! a tag stands inside CDATA, a comment, an instruction, an attribute or a nested Blankett, or where it is written
+//! otherwise; whoever cannot read a span the fast way therefore asks [`careful_end`], which knows markup, and has the
+//! splitter go on from there. What stands between records is looked at byte by byte.
+
+use super::parse::Dialect;
+use super::xml::{Malformed, comment, forbidden, instruction};
+use memchr::memmem::Finder;
+use std::ops::Range;
+
+/// What the splitter finds next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A record.
+    Record(Range<usize>, Certainty),
+    /// Another element than Blankett where a record should be.
+    Foreign(Range<usize>),
+    /// Text where a record should be.
+    Text(usize),
+    /// The end of the export, its tail looked at.
+    End,
+}
+
+/// What is known of a record's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// The first end tag: to be confirmed by who reads the record.
+    Likely,
+    /// Found by knowing markup.
+    Certain,
+    /// The record has no end of its own; it was cut where the next begins.
+    Unfinished,
+    /// Larger than the limit.
+    TooLarge,
+}
+
+/// Walks over an export.
+pub struct Splitter<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    limit: usize,
+    root: &'a str,
+    /// `<ku:Blankett`, as the first record writes it.
+    start: Vec<u8>,
+    end: Finder<'static>,
+    ended: bool,
+}
+
+impl<'a> Splitter<'a> {
+    /// A splitter from the first record on; `ended` where the root has none.
+    pub fn new(bytes: &'a [u8], at: usize, ended: bool, limit: usize, dialect: &'a Dialect) -> Self {
+        let name = bytes.get(at..).and_then(|rest| name_after(rest, 1)).filter(|name| is_record(name));
+        let name = name.unwrap_or(b"Blankett");
+        let end = [b"</", name, b">"].concat();
+        Self {
+            bytes,
+            at,
+            limit,
+            root: &dialect.root,
+            start: [b"<", name].concat(),
+            end: Finder::new(&end).into_owned(),
+            ended,
+        }
+    }
+
+    /// Where it stands.
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The next piece. After [`Piece::End`] there is none.
+    pub fn next(&mut self) -> Result<Piece, Malformed> {
+        loop {
+            self.space();
+            if self.ended {
+                match self.tail()? {
+                    Some(piece) => return Ok(piece),
+                    None => continue,
+                }
+            }
+            match self.rest() {
+                [] => return Err(Malformed::new(self.at, "the end of the file inside Skatteverket: it is truncated")),
+                [b'<', b'!', ..] => {
+                    if let Some(text) = self.bang()? {
+                        return Ok(text);
+                    }
+                }
+                [b'<', b'?', ..] => self.instruction()?,
+                [b'<', b'/', ..] => self.root_end()?,
+                [b'<', ..] => return self.element(),
+                _ => return self.text(),
+            }
+        }
+    }
+
+    /// Goes back to the record that begins at `at`, whose end was not where it seemed, and takes it with care.
+    pub fn again(&mut self, at: usize) -> Result<Piece, Malformed> {
+        self.at = at;
+        self.careful()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    fn space(&mut self) {
+        while self.bytes.get(self.at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn element(&mut self) -> Result<Piece, Malformed> {
+        let rest = self.rest();
+        let usual = rest.strip_prefix(self.start.as_slice()).and_then(|rest| rest.first());
+        if usual.is_some_and(|next| matches!(next, b' ' | b'>' | b'\t' | b'\n' | b'\r')) {
+            let most = rest.len().min(self.limit);
+            if let Some(found) = self.end.find(rest.get(..most).unwrap_or_default()) {
+                let start = self.at;
+                self.at += found + self.end.needle().len();
+                return Ok(Piece::Record(start..self.at, Certainty::Likely));
+            }
+        }
+        self.careful()
+    }
+
+    fn careful(&mut self) -> Result<Piece, Malformed> {
+        let start = self.at;
+        let rest = self.rest();
+        let name = name_after(rest, 1).ok_or(Malformed::new(start, "`<` without a name"))?;
+        let (length, certainty) = careful_end(rest, self.limit, self.root).map_err(|error| error.shifted(start))?;
+        self.at = start + length;
+        let span = start..self.at;
+        Ok(if is_record(name) { Piece::Record(span, certainty) } else { Piece::Foreign(span) })
+    }
+
+    fn text(&mut self) -> Result<Piece, Malformed> {
+        let start = self.at;
+        self.at += memchr::memchr(b'<', self.rest()).unwrap_or(self.rest().len());
+        self.characters(start)?;
+        Ok(Piece::Text(start))
+    }
+
+    /// A comment is passed over, CDATA is text, a document type is refused.
+    fn bang(&mut self) -> Result<Option<Piece>, Malformed> {
+        let (start, rest) = (self.at, self.rest());
+        if rest.starts_with(b"<!--") {
+            let end = memchr::memmem::find(rest.get(4..).unwrap_or_default(), b"-->");
+            self.at += 7 + end.ok_or(Malformed::new(start, "a comment without an end"))?;
+            comment(self.characters(start)?).map_err(|error| error.shifted(start))?;
+            return Ok(None);
+        }
+        if rest.starts_with(b"<![CDATA[") && !self.ended {
+            let end = memchr::memmem::find(rest, b"]]>");
+            self.at += 3 + end.ok_or(Malformed::new(start, "a CDATA section without an end"))?;
+            self.characters(start)?;
+            return Ok(Some(Piece::Text(start)));
+        }
+        if rest.starts_with(b"<!DOCTYPE") {
+            return Err(Malformed::refused(start, "a DOCTYPE: document types and entities are refused"));
+        }
+        Err(Malformed::new(start, "unknown markup after `<!`"))
+    }
+
+    fn instruction(&mut self) -> Result<(), Malformed> {
+        let start = self.at;
+        let end = memchr::memmem::find(self.rest(), b"?>");
+        self.at += 2 + end.ok_or(Malformed::new(start, "a processing instruction without an end"))?;
+        instruction(self.characters(start)?).map_err(|error| error.shifted(start))
+    }
+
+    /// What was passed over, as text.
+    fn characters(&self, start: usize) -> Result<&'a str, Malformed> {
+        let passed = self.bytes.get(start..self.at).unwrap_or_default();
+        if let Some(malformed) = forbidden(passed) {
+            return Err(malformed.shifted(start));
+        }
+        std::str::from_utf8(passed).map_err(|_| Malformed::new(start, "bytes that are not UTF-8"))
+    }
+
+    fn root_end(&mut self) -> Result<(), Malformed> {
+        let start = self.at;
+        let after = self.rest().get(2..).and_then(|rest| rest.strip_prefix(self.root.as_bytes()));
+        let close = after.and_then(|rest| Some((rest, rest.iter().position(|byte| !b" \t\r\n".contains(byte))?)));
+        match close {
+            Some((after, place)) if after.get(place) == Some(&b'>') => {
+                self.at += 2 + self.root.len() + place + 1;
+                self.ended = true;
+                Ok(())
+            }
+            _ => Err(Malformed::new(start, "an end tag that does not match")),
+        }
+    }
+
+    /// After the root: comments and instructions only; `None` where one was passed over.
+    fn tail(&mut self) -> Result<Option<Piece>, Malformed> {
+        match self.rest() {
+            [] => Ok(Some(Piece::End)),
+            [b'<', b'!', b'-', ..] => self.bang(),
+            [b'<', b'?', ..] => self.instruction().map(|()| None),
+            [b'<', next, ..] if next.is_ascii_alphabetic() => {
+                Err(Malformed::new(self.at, "a second root element: the export ended before it"))
+            }
+            _ => Err(Malformed::new(self.at, "something after the end of the root element")),
+        }
+    }
+}
+
+/// Whether an element of this name is a record: its local name is Blankett, whatever the namespace.
+fn is_record(name: &[u8]) -> bool {
+    name.strip_suffix(b"Blankett").is_some_and(|prefix| {
+        prefix.is_empty() || (prefix.ends_with(b":") && memchr::memchr(b':', prefix) == Some(prefix.len() - 1))
+    })
+}
+
+fn name_after(rest: &[u8], skip: usize) -> Option<&[u8]> {
+    let rest = rest.get(skip..)?;
+    let end = rest.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'>' | b'/' | b'<'))?;
+    rest.get(..end).filter(|name| !name.is_empty())
+}
+
+/// How long the element is that `bytes` begin with, by knowing markup.
+///
+/// Elements of the same name are counted, nothing else: a record whose inner tags do not match still ends where it
+/// says so. Where no end comes within `limit`, the record is cut at the next one's start. *Cost*: linear in what it
+/// passes, and it passes at most `limit` bytes that do not belong to the record.
+pub fn careful_end(bytes: &[u8], limit: usize, root: &str) -> Result<(usize, Certainty), Malformed> {
+    let name = name_after(bytes, 1).ok_or(Malformed::new(0, "`<` without a name"))?;
+    let (mut at, mut depth) = (0usize, 0usize);
+    let mut next_record = None;
+    loop {
+        if at > limit
+            && let Some(cut) = next_record
+        {
+            return Ok((cut, Certainty::Unfinished));
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(found) = memchr::memchr(b'<', rest) else {
+            return match next_record {
+                Some(cut) => Ok((cut, Certainty::Unfinished)),
+                None => Err(Malformed::new(bytes.len(), "the end of the file inside a record: it is truncated")),
+            };
+        };
+        at += found;
+        let rest = bytes.get(at..).unwrap_or_default();
+        let cut = |at: usize| (next_record.unwrap_or(at), Certainty::Unfinished);
+        let skipped = |marker: &[u8], skip: usize, what| {
+            let end = memchr::memmem::find(rest.get(skip..).unwrap_or_default(), marker);
+            end.map(|end| skip + end + marker.len()).ok_or(Malformed::new(at, what))
+        };
+        if rest.starts_with(b"<!--") {
+            at += skipped(b"-->", 4, "a comment without an end")?;
+            continue;
+        }
+        if rest.starts_with(b"<![CDATA[") {
+            at += skipped(b"]]>", 9, "a CDATA section without an end")?;
+            continue;
+        }
+        if rest.starts_with(b"<?") {
+            at += skipped(b"?>", 2, "a processing instruction without an end")?;
+            continue;
+        }
+        if rest.starts_with(b"</") {
+            let closed = name_after(rest, 2).unwrap_or_default();
+            if closed == root.as_bytes() && closed != name {
+                return Ok(cut(at));
+            }
+            at += 1 + memchr::memchr(b'>', rest).ok_or(Malformed::new(at, "a tag without an end"))?;
+            if closed == name {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Ok((at, certainty(at, limit)));
+                }
+            }
+            continue;
+        }
+        let opened = name_after(rest, 1).unwrap_or_default();
+        if at > 0 && is_record(opened) {
+            if at > limit {
+                return Ok(cut(at));
+            }
+            next_record = next_record.or(Some(at));
+        }
+        let length = tag_length(rest).ok_or(Malformed::new(at, "a tag without an end"))?;
+        let empty = rest.get(length.saturating_sub(2)) == Some(&b'/');
+        if opened == name && !empty {
+            depth += 1;
+        } else if at == 0 {
+            return Ok((length, certainty(length, limit))); // an empty element
+        }
+        at += length;
+    }
+}
+
+const fn certainty(length: usize, limit: usize) -> Certainty {
+    if length > limit { Certainty::TooLarge } else { Certainty::Certain }
+}
+
+/// Length of the tag that `rest` begins with, quotes minded.
+///
+/// A `<` in an attribute value is never well-formed. Where the value then still ends like one, it is taken as meant;
+/// otherwise a quote is missing, and the tag ends at that `<`, so that one lost quote does not swallow what follows.
+fn tag_length(rest: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        let here = rest.get(at..)?;
+        let found = memchr::memchr3(b'>', b'"', b'\'', here)?;
+        at += found + 1;
+        let quote = *here.get(found)?;
+        if quote == b'>' {
+            return Some(at);
+        }
+        let value = rest.get(at..)?;
+        let end = memchr::memchr2(quote, b'<', value)?;
+        if value.get(end) == Some(&quote) {
+            at += end + 1;
+            continue;
+        }
+        let closing = memchr::memchr(quote, value)
+            .filter(|closing| matches!(value.get(closing + 1), Some(b' ' | b'\t' | b'\n' | b'\r' | b'>' | b'/')));
+        match closing {
+            Some(closing) => at += closing + 1,
+            None => return Some(at + end),
+        }
+    }
+}
