@@ -222,7 +222,7 @@ pub(crate) struct AnswerBody {
     waiting: Option<Pin<Box<tokio::time::Sleep>>>,
     known_length: Option<u64>,
     ending: Ending,
-    after: Option<Box<dyn FnOnce() + Send>>,
+    after: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl AnswerBody {
@@ -236,29 +236,29 @@ impl AnswerBody {
                 waiting: None,
                 known_length,
                 ending: Ending::Clean,
-                after: None,
+                after: Vec::new(),
             };
         }
         let half = bytes.len() / 2;
         let pieces = [(Duration::ZERO, bytes.slice(..half)), (Duration::ZERO, bytes.slice(half..))].into();
-        Self { pieces, waiting: None, known_length: None, ending: Ending::Clean, after: None }
+        Self { pieces, waiting: None, known_length: None, ending: Ending::Clean, after: Vec::new() }
     }
 
     /// Pieces with a wait before each.
     pub fn pieces(pieces: VecDeque<(Duration, Bytes)>, known_length: Option<u64>, ending: Ending) -> Self {
-        Self { pieces, waiting: None, known_length, ending, after: None }
+        Self { pieces, waiting: None, known_length, ending, after: Vec::new() }
     }
 
-    /// Calls this when the connection is done with the body.
+    /// Calls this, too, when the connection is done with the body.
     pub fn then(mut self, after: impl FnOnce() + Send + 'static) -> Self {
-        self.after = Some(Box::new(after));
+        self.after.push(Box::new(after));
         self
     }
 }
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        if let Some(after) = self.after.take() {
+        for after in self.after.drain(..) {
             after();
         }
     }

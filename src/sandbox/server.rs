@@ -304,7 +304,7 @@ async fn serve(
             seen.extend_from_slice(&data);
         }
         let arrived = arrived(&link, number, seen.into());
-        write_ledger(&world, &gateway, &arrived, &play.name(), "played", false, None)?;
+        write_ledger(&world, &gateway, &arrived, &play.name(), "played", false)?;
         link.reset.store(true, Ordering::Relaxed);
         return Err(GivenUp::OnPurpose);
     }
@@ -315,7 +315,7 @@ async fn serve(
             let too_large = error.is::<LengthLimitError>();
             let arrived = arrived(&link, number, Bytes::new());
             let reason = if too_large { "larger than the sandbox reads" } else { "the request broke off" };
-            write_ledger(&world, &gateway, &arrived, verdict::REFUSED, reason, false, None)?;
+            write_ledger(&world, &gateway, &arrived, verdict::REFUSED, reason, false)?;
             if !too_large {
                 return Err(GivenUp::OnPurpose);
             }
@@ -328,14 +328,14 @@ async fn serve(
     let arrived = arrived(&link, number, whole);
     world.keep(gateway.place, &arrived.body)?;
     if let Some((status, reason)) = wrong_http {
-        write_ledger(&world, &gateway, &arrived, verdict::REFUSED, reason, false, None)?;
+        write_ledger(&world, &gateway, &arrived, verdict::REFUSED, reason, false)?;
         return Ok(page(status, None));
     }
     if let Some(limiter) = &gateway.limiter
         && let Err(early) = limiter.check()
     {
         let wait = early.wait_time_from(governor::clock::DefaultClock::default().now());
-        write_ledger(&world, &gateway, &arrived, "429", "above the rate", false, None)?;
+        write_ledger(&world, &gateway, &arrived, "429", "above the rate", false)?;
         return Ok(page(StatusCode::TOO_MANY_REQUESTS, Some(&wait.as_secs_f64().ceil().max(1.0).to_string())));
     }
     let style = Style::new(draw(world.options.seed, &[b"style", &gateway.place.bytes(), &number.to_le_bytes()]));
@@ -475,7 +475,7 @@ fn at_operator(
         Say::Fault(code, text) => (verdict::REFUSED, format!("{code} {text}"), false),
     };
     let played = turn.map(|turn| turn.play.name());
-    write_ledger(world, gateway, arrived, played.as_deref().unwrap_or(name), &reason, accepted, Some(operator))?;
+    write_ledger(world, gateway, arrived, played.as_deref().unwrap_or(name), &reason, accepted)?;
     let about = |what: &[u8]| draw(world.options.seed, &[what, &gateway.place.bytes(), &arrived.number.to_le_bytes()]);
     let trans_id = answer::uuid(about(b"trans"), about(b"trans id"));
     let (recipient, delivered) = match (turn.map(|turn| turn.play), &say) {
@@ -498,16 +498,15 @@ fn write_ledger(
     verdict: &str,
     reason: &str,
     accepted: bool,
-    operator: Option<usize>,
 ) -> Result<(), SandboxError> {
-    let Place::Operator(here) = gateway.place else {
+    let Place::Operator(operator) = gateway.place else {
         return world.ledger.write_call(&line_far(world, arrived, &far::Call::default(), 0, verdict, reason));
     };
     let (recipient, message_id) = operator::search(&arrived.body).unwrap_or_default();
     world.ledger.write(ledger::Line {
         t: arrived.at.as_secs_f64(),
         time: world.moment(arrived.at),
-        operator: super::OPERATOR_IDS.get(operator.unwrap_or(here)).copied().unwrap_or_default().to_owned(),
+        operator: super::OPERATOR_IDS.get(operator).copied().unwrap_or_default().to_owned(),
         recipient: recipient.to_owned(),
         message_id: message_id.to_owned(),
         sha256: arrived.sha256.clone(),
