@@ -150,7 +150,7 @@ impl Sandbox {
             }
             running.stop().map_err(failed)?;
             say(&format!("sandbox: stopped, the ledger in {} is whole", dir.display()));
-            Ok(())
+            Ok::<(), Error>(())
         })?;
         // A thread may still wait for standard input.
         runtime.shutdown_background();
