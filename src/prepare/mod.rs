@@ -3,6 +3,7 @@
 //! | step | in | out |
 //! |---|---|---|
 //! | [`compose`] | a statement and its sender's settings | the letter: HTML body, tagged PDF; or paper |
+//! | [`bundle`] | rendered letters | a print bundle, encrypted and durable |
 //! | [`encrypt`] | an attachment, or a print bundle, and a recipient's certificate | CMS AuthEnvelopedData |
 //! | [`sign`] | a SHA-256 digest | the signature of avsändare or förmedlare |
 //! | [`envelope`] | a delivery: header, body, attachments | the whole request body, signed and sealed |
@@ -13,6 +14,7 @@
 //!
 //! Nothing here knows where a letter goes, whether it has left, or what came back.
 
+pub mod bundle;
 pub mod compose;
 pub mod encrypt;
 pub mod envelope;

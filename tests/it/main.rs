@@ -7,6 +7,7 @@ mod encryption;
 mod generate;
 mod keys;
 mod letters;
+mod paper;
 mod post;
 mod referee;
 mod run;
