@@ -1,5 +1,6 @@
 //! The commands, one file each: arguments, what is printed, the exit code.
 
+mod check;
 mod generate;
 mod sandbox;
 mod unseal;
@@ -20,6 +21,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs)] // each command's own documentation is its help
 pub enum Command {
+    Check(check::Check),
     Generate(generate::Generate),
     Sandbox(sandbox::Sandbox),
     Unseal(unseal::Unseal),
@@ -29,6 +31,7 @@ impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<Exit> {
         match self.command {
+            Command::Check(command) => command.run(),
             Command::Generate(command) => command.run(),
             Command::Sandbox(command) => command.run(),
             Command::Unseal(command) => command.run(),

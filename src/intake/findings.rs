@@ -120,6 +120,7 @@ impl Faults {
     }
 
     /// The faults, in the order found.
+    #[cfg(test)]
     pub fn list(&self) -> &[Fault] {
         &self.list
     }

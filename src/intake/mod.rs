@@ -15,6 +15,7 @@ mod lexical;
 mod map;
 mod parse;
 mod read;
+mod rejects;
 mod settle;
 mod sniff;
 mod split;
@@ -24,6 +25,7 @@ mod xml;
 
 pub use findings::{FAULTS_PER_RECORD, Fault, Finding};
 pub use read::{Checked, Options, RecipientKind, Stop, Summary, Verdict, read};
+pub use rejects::Rejects;
 pub use settle::{Amendment, Settler};
 
 use crate::domain::{Kontrolluppgift, RecordDigest, SchemaVersion, Span};
@@ -176,12 +178,11 @@ impl IntakeError {
             _ => None,
         }
     }
-}
 
-impl From<IntakeError> for Error {
-    fn from(error: IntakeError) -> Self {
-        let (exit, remedy) = (error.exit(), error.remedy());
-        let whole = Error::because(exit, "cannot read an export", error);
+    /// The error of the command that needed the export.
+    pub fn into_error(self) -> Error {
+        let (exit, remedy) = (self.exit(), self.remedy());
+        let whole = Error::because(exit, "cannot read an export", self);
         match remedy {
             Some(remedy) => whole.remedy(remedy),
             None => whole,

@@ -191,7 +191,9 @@ mod tests {
         }
     }
 
-    fn settled(severity: Severity, records: &[(u8, u8, Verdict)]) -> (Vec<(u64, Outcome, Reason)>, Vec<(u64, String)>) {
+    type Settled = (Vec<(u64, Outcome, Reason)>, Vec<(u64, String)>);
+
+    fn settled(severity: Severity, records: &[(u8, u8, Verdict)]) -> Settled {
         let mut settler = Settler::new(severity);
         for (ordinal, (key, content, fate)) in (1..).zip(records) {
             settler.push(0, &checked(ordinal, *key, *content, *fate));

@@ -168,11 +168,6 @@ impl<'a> Reader<'a> {
         usize::try_from(self.inner.buffer_position()).unwrap_or(self.text.len())
     }
 
-    /// How many elements are open.
-    pub const fn depth(&self) -> usize {
-        self.depth
-    }
-
     /// The attributes of the last start tag.
     pub fn attributes(&self) -> &[Attribute<'a>] {
         &self.attributes

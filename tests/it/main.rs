@@ -13,4 +13,5 @@ mod referee;
 mod run;
 mod sandbox;
 mod signatures;
+mod validation;
 mod vectors;

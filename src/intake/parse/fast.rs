@@ -16,7 +16,6 @@ use std::borrow::Cow;
 /// The tags of an export, as its prefix writes them.
 #[derive(Clone, Debug)]
 pub struct Tags {
-    prefix: String,
     /// `<ku:Name faltkod="011">` and `</ku:Name>` by field.
     fields: Vec<(Vec<u8>, Vec<u8>)>,
     forms: Vec<FormTags>,
@@ -61,7 +60,6 @@ impl Tags {
             period: pair("Period"),
             arendenummer: pair("Arendenummer"),
             blankettinnehall: pair("Blankettinnehall"),
-            prefix,
         }
     }
 }
@@ -284,13 +282,5 @@ impl<'a> Cursor<'a> {
         let place = usize::from(BY_CODE[hundreds * 100 + tens * 10 + ones]);
         self.expect(&tags.fields.get(place)?.0)?;
         Some(Some(place))
-    }
-}
-
-impl Tags {
-    /// The prefix, colon included.
-    #[cfg(test)]
-    pub fn prefix(&self) -> &str {
-        &self.prefix
     }
 }

@@ -1,0 +1,72 @@
+//! The rejects as a file that a person can act on: a line for each finding, tab-separated, for a spreadsheet.
+//!
+//! Columns: `ordinal`, `employer`, `form`, `specifikationsnummer`, `rule`, `label`, `meaning`, and with `--unmask` the
+//! recipient's identity as `recipient`. Without it no line holds the number or name of a person; an employer that is a
+//! person is masked, too.
+
+use super::findings::Finding;
+use super::{Export, read::Checked};
+use crate::domain::{FieldIndex, Organisation, faltkod};
+use std::io::{self, Write};
+
+/// Writes rejects.
+#[derive(Debug)]
+pub struct Rejects<W> {
+    to: W,
+    unmask: bool,
+}
+
+impl<W: Write> Rejects<W> {
+    /// Begins a file; with `unmask`, which whoever asks for it must write to the audit log, recipients are named.
+    pub fn new(mut to: W, unmask: bool) -> io::Result<Self> {
+        to.write_all(b"ordinal\temployer\tform\tspecifikationsnummer\trule\tlabel\tmeaning")?;
+        to.write_all(if unmask { b"\trecipient\n" } else { b"\n" })?;
+        Ok(Self { to, unmask })
+    }
+
+    /// Writes the lines of one batch; `findings` are those that came with it.
+    pub fn write(&mut self, export: &Export, batch: &[Checked], findings: &[Finding]) -> io::Result<()> {
+        for finding in findings.iter().filter(|finding| finding.is_error()) {
+            let checked = batch
+                .binary_search_by_key(&finding.ordinal, |checked| checked.span.ordinal)
+                .ok()
+                .and_then(|place| batch.get(place));
+            self.line(export, checked, finding)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.to.flush()?;
+        Ok(self.to)
+    }
+
+    fn line(&mut self, export: &Export, checked: Option<&Checked>, finding: &Finding) -> io::Result<()> {
+        let statement = checked.and_then(|checked| export.record(&checked.span).ok());
+        let text = |field| statement.as_ref().and_then(|statement| statement.text(field)).unwrap_or_default();
+        let ordinal = if finding.ordinal == 0 { String::new() } else { finding.ordinal.to_string() };
+        let employer = Organisation::parse(text(faltkod::UPPGIFTSLAMNAR_ID)).map(|id| id.to_string());
+        let number = statement.as_ref().and_then(|statement| statement.integer(faltkod::SPECIFIKATIONSNUMMER));
+        let field = finding.faltkod.and_then(FieldIndex::of);
+        let place = field.zip(finding.form).and_then(|(field, form)| form.table().place(field));
+        let label = place.map(|place| place.label).or(field.map(|field| field.field().label)).unwrap_or_default();
+        write!(
+            self.to,
+            "{ordinal}\t{}\t{}\t{}\t{}\t{label}\t{}",
+            employer.unwrap_or_default(),
+            finding.form.map(|form| form.element()).unwrap_or_default(),
+            number.map(|number| number.to_string()).unwrap_or_default(),
+            finding.rule,
+            finding.message,
+        )?;
+        if self.unmask {
+            let fields = [faltkod::INKOMSTTAGARE, faltkod::FODELSETID, faltkod::ANNAT_ID_NR];
+            let recipient = fields.into_iter().map(text).find(|text| !text.is_empty()).unwrap_or_default();
+            // A cell of a spreadsheet: nothing that parts cells or lines.
+            let recipient: String = recipient.chars().filter(|c| !c.is_control()).take(40).collect();
+            write!(self.to, "\t{recipient}")?;
+        }
+        self.to.write_all(b"\n")
+    }
+}
