@@ -5,6 +5,7 @@
 
 mod encryption;
 mod generate;
+mod judged;
 mod keys;
 mod letters;
 mod paper;
