@@ -15,7 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Serve a FaR and three mailbox operators to send to.
 ///
 /// Writes into DIR: a certificate authority of its own with everything that it certifies (pki/), a complete
-/// utskick.toml, ledger.ndjson with every delivery and its verdict, and far.ndjson with every call to FaR. Prints a
+/// utskick.toml, ledger.ndjson with every delivery and its verdict, far.ndjson with every call to FaR, and
+/// connections.ndjson with every fault played on a connection. Prints a
 /// line with the word ready once it serves and the settings are complete. A restart in the same folder keeps
 /// authority, ports (where they are free) and ledgers. SIGTERM or Ctrl-C ends it.
 ///
@@ -105,14 +106,18 @@ the ledger's verdict is its name.
   share = 0.05          # or nth = [1, 7], or every = 100; none of them: always
   from = 1000           # requests (connections) are counted from 1 at each gateway
   to = 2000
+  after = \"10s\"         # and by time from the sandbox's start
+  before = \"1m\"
   retry_after = \"3\"     # of 429 and 503: seconds, date+3, date-3, or any text
   accepted = true       # whether the message is taken all the same; or a share
   delay = \"30s\"         # of plays that wait
 
 Plays on requests: fault-N and ok-fault-N (HTTP 200) with any code, fault-without-detail, 401, 403, 404, 413, 429, 500,
 502, 503, 504, truncated, half, half-silent, garbage, empty, huge, slow, wrong-type, delivered-false, other-recipient,
-reset-before, reset-during, reset-after, silent, close, close-idle, stall, stall-reset; at FaR also omit, repeat,
-reorder. On connections: reset-connect, close-connect, tls-alert, expired, not-yet-valid, wrong-name, wrong-authority,
+reset-before, reset-during, reset-after, silent, close,
+close-after, close-idle, http-1.0, stall, stall-reset; at FaR also omit, repeat,
+reorder. On connections: reset-connect, close-connect,
+stall-connect, tls-alert, expired, not-yet-valid, wrong-name, wrong-authority,
 client-refused.";
 
 impl Sandbox {
@@ -190,7 +195,7 @@ impl Sandbox {
 
 fn failed(error: SandboxError) -> Error {
     let exit = match &error {
-        SandboxError::Options(_) | SandboxError::Listen { .. } => Exit::Usage,
+        SandboxError::Options(_) | SandboxError::Listen { .. } | SandboxError::Taken(_) => Exit::Usage,
         SandboxError::Scenario(_) => Exit::Settings,
         _ => Exit::Storage,
     };

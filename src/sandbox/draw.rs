@@ -21,3 +21,15 @@ pub fn share(seed: u64, about: &[&[u8]]) -> f64 {
     // The 53 bits that a double holds exactly.
     (draw(seed, about) >> 11) as f64 / (1_u64 << 53) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_never_change() {
+        assert_eq!(draw(1, &[b"mailbox", b"191212121212"]), 12_578_534_760_290_420_655);
+        assert_ne!(draw(1, &[b"ab", b"c"]), draw(1, &[b"a", b"bc"]));
+        assert_ne!(draw(1, &[b"ab"]), draw(2, &[b"ab"]));
+    }
+}

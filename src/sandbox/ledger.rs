@@ -72,13 +72,51 @@ pub struct Call {
     pub request: u64,
 }
 
+/// A line of `connections.ndjson`: a fault that was played on a connection, before any request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Monotonic seconds from the start of the sandbox.
+    pub t: f64,
+    /// The same moment, RFC 3339.
+    pub time: String,
+    /// `far`, or the operator's organisation number.
+    pub gateway: String,
+    /// The name of the fault.
+    pub verdict: String,
+    /// Which connection it was at this gateway in this life of the sandbox, from 1.
+    pub connection: u64,
+}
+
 /// The open ledger of a sandbox.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     path: PathBuf,
     state: Mutex<State>,
-    calls_path: PathBuf,
-    calls: Mutex<File>,
+    calls: Other,
+    connections: Other,
+}
+
+/// A file that is only appended to.
+#[derive(Debug)]
+struct Other {
+    path: PathBuf,
+    file: Mutex<File>,
+}
+
+impl Other {
+    fn open(path: PathBuf) -> Result<Self, SandboxError> {
+        Ok(Self { file: Mutex::new(append(&path)?), path })
+    }
+
+    fn write<T: Serialize>(&self, line: &T) -> Result<(), SandboxError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&json_line(line)).map_err(SandboxError::io("write", &self.path))
+    }
+
+    fn sync(&self) -> Result<(), SandboxError> {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.sync_data().map_err(SandboxError::io("sync", &self.path))
+    }
 }
 
 #[derive(Debug)]
@@ -100,12 +138,11 @@ impl Ledger {
                 }
             }
         }
-        let calls_path = dir.join("far.ndjson");
         Ok(Self {
             state: Mutex::new(State { file: append(&path)?, accepted }),
             path,
-            calls: Mutex::new(append(&calls_path)?),
-            calls_path,
+            calls: Other::open(dir.join("far.ndjson"))?,
+            connections: Other::open(dir.join("connections.ndjson"))?,
         })
     }
 
@@ -124,16 +161,20 @@ impl Ledger {
 
     /// Writes a call to FaR.
     pub fn write_call(&self, call: &Call) -> Result<(), SandboxError> {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.write_all(&json_line(call)).map_err(SandboxError::io("write", &self.calls_path))
+        self.calls.write(call)
     }
 
-    /// Makes both files durable, at the end.
+    /// Writes a fault that is played on a connection.
+    pub fn write_connection(&self, connection: &Connection) -> Result<(), SandboxError> {
+        self.connections.write(connection)
+    }
+
+    /// Makes the files durable, at the end.
     pub fn sync(&self) -> Result<(), SandboxError> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.file.sync_data().map_err(SandboxError::io("sync", &self.path))?;
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.sync_data().map_err(SandboxError::io("sync", &self.calls_path))
+        self.calls.sync()?;
+        self.connections.sync()
     }
 }
 
@@ -144,6 +185,11 @@ pub fn read(path: &Path) -> Result<Vec<Line>, SandboxError> {
 
 /// Reads the calls to FaR, `far.ndjson`.
 pub fn read_calls(path: &Path) -> Result<Vec<Call>, SandboxError> {
+    lines(path)
+}
+
+/// Reads the faults played on connections, `connections.ndjson`.
+pub fn read_connections(path: &Path) -> Result<Vec<Connection>, SandboxError> {
     lines(path)
 }
 

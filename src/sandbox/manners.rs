@@ -12,6 +12,8 @@
 //! share = 0.05             # of the requests; or nth = [1, 7], or every = 100; none of them: all
 //! from = 1000              # first request that it holds for, counted from 1 per gateway; default 1
 //! to = 2000                # last one; default no end
+//! after = "10s"            # not before this time from the sandbox's start
+//! before = "1m"            # nor from this time on
 //! retry_after = "3"        # seconds, "date+3" (an HTTP date so far ahead), "date-3", or any text as it is
 //! accepted = true          # whether the message is taken all the same; also a share, as 0.5
 //! delay = "30s"            # of plays that wait
@@ -61,6 +63,12 @@ pub struct Rule {
     pub from: u64,
     /// Last request that it holds for.
     pub to: Option<u64>,
+    /// Time from the sandbox's start before which the rule does not hold.
+    #[serde(default, deserialize_with = "delay")]
+    pub after: Option<Duration>,
+    /// Time from the sandbox's start from which on it holds no more.
+    #[serde(default, deserialize_with = "delay")]
+    pub before: Option<Duration>,
     /// Retry-After of 429 and 503.
     pub retry_after: Option<String>,
     /// Whether the message is accepted before the fault is played; the default depends on the play.
@@ -132,6 +140,10 @@ pub enum Play {
     Silent,
     /// Closed without an answer: `close`.
     Close,
+    /// A right answer as HTTP/1.0, which ends the connection: `http-1.0`.
+    Http10,
+    /// A right answer with `Connection: close`: `close-after`.
+    CloseAfter,
     /// Closed once idle after a right answer, without a word: `close-idle`, after `delay`.
     CloseIdle,
     /// A right answer, `delay` (30 s) late: `stall`.
@@ -148,6 +160,8 @@ pub enum Play {
     ResetConnect,
     /// A connection is closed as soon as it stands: `close-connect`.
     CloseConnect,
+    /// The handshake is never answered: `stall-connect`, closed after `delay` (10 minutes).
+    StallConnect,
     /// The handshake ends with a fatal alert: `tls-alert`.
     TlsAlert,
     /// The server's certificate has ended: `expired`.
@@ -189,6 +203,8 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("reset-after", Play::ResetAfter),
     ("silent", Play::Silent),
     ("close", Play::Close),
+    ("http-1.0", Play::Http10),
+    ("close-after", Play::CloseAfter),
     ("close-idle", Play::CloseIdle),
     ("stall", Play::Stall),
     ("stall-reset", Play::StallReset),
@@ -197,6 +213,7 @@ pub const PLAYS: &[(&str, Play)] = &[
     ("reorder", Play::Reorder),
     ("reset-connect", Play::ResetConnect),
     ("close-connect", Play::CloseConnect),
+    ("stall-connect", Play::StallConnect),
     ("tls-alert", Play::TlsAlert),
     ("expired", Play::Expired),
     ("not-yet-valid", Play::NotYetValid),
@@ -234,6 +251,7 @@ impl Play {
             self,
             Self::ResetConnect
                 | Self::CloseConnect
+                | Self::StallConnect
                 | Self::TlsAlert
                 | Self::Expired
                 | Self::NotYetValid
@@ -290,13 +308,12 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// The turn of the `n`-th request (or connection) at a gateway, counted from 1.
-    pub(crate) fn turn(&self, seed: u64, place: Place, n: u64, connection: bool) -> Option<Turn> {
-        let (number, rule) = self
-            .rules
-            .iter()
-            .enumerate()
-            .find(|(number, rule)| rule.play.at_connection() == connection && rule.fits(seed, *number, place, n))?;
+    /// The turn of the `n`-th request (or connection) at a gateway, counted from 1, at a time from the start.
+    pub(crate) fn turn(&self, seed: u64, place: Place, n: u64, at: Duration, connection: bool) -> Option<Turn> {
+        let (number, rule) =
+            self.rules.iter().enumerate().find(|(number, rule)| {
+                rule.play.at_connection() == connection && rule.fits(seed, *number, place, n, at)
+            })?;
         let about: &[&[u8]] = &[b"accepted", &place.bytes(), &n.to_le_bytes(), &(number as u64).to_le_bytes()];
         let accepted = match rule.accepted {
             None => rule.play.accepts(),
@@ -327,6 +344,8 @@ impl Rule {
             every: None,
             from: 1,
             to: None,
+            after: None,
+            before: None,
             retry_after: None,
             accepted: None,
             delay: None,
@@ -358,7 +377,7 @@ impl Rule {
         Ok(())
     }
 
-    fn fits(&self, seed: u64, number: usize, place: Place, n: u64) -> bool {
+    fn fits(&self, seed: u64, number: usize, place: Place, n: u64, at: Duration) -> bool {
         let here = match self.at {
             At::All => true,
             At::Operators => matches!(place, Place::Operator(_)),
@@ -366,6 +385,8 @@ impl Rule {
         };
         here && n >= self.from
             && self.to.is_none_or(|to| n <= to)
+            && self.after.is_none_or(|after| at >= after)
+            && self.before.is_none_or(|before| at < before)
             && self.nth.as_ref().is_none_or(|nth| nth.contains(&n))
             && self.every.is_none_or(|every| n.is_multiple_of(every))
             && self.share.is_none_or(|of| {
@@ -425,5 +446,56 @@ fn delay<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>,
     match (number, scale_ms) {
         (Some(number), Some(scale_ms)) => Ok(Some(Duration::from_millis(number.saturating_mul(scale_ms)))),
         _ => Err(de::Error::custom("a delay is a whole number and ms, s or m, as \"30s\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(text: &str, place: Place, at: Duration) -> Vec<u64> {
+        let scenario = Scenario::parse(text).unwrap();
+        (1..=1000).filter(|n| scenario.turn(1, place, *n, at, false).is_some()).collect()
+    }
+
+    #[test]
+    fn rules_choose_by_place_number_time_and_share() {
+        let rule = |rest: &str| format!("[[rule]]\nat = \"b\"\nplay = \"503\"\n{rest}\n");
+        let (a, b, now) = (Place::Operator(0), Place::Operator(1), Duration::from_secs(5));
+        assert_eq!(turns(&rule(""), a, now).len(), 0);
+        assert_eq!(turns(&rule(""), b, now).len(), 1000);
+        assert_eq!(turns(&rule("nth = [3, 999]"), b, now), [3, 999]);
+        assert_eq!(turns(&rule("every = 300"), b, now), [300, 600, 900]);
+        assert_eq!(turns(&rule("from = 10\nto = 12"), b, now), [10, 11, 12]);
+        assert_eq!(turns(&rule("after = \"6s\""), b, now).len(), 0);
+        assert_eq!(turns(&rule("after = \"5s\"\nbefore = \"6s\""), b, now).len(), 1000);
+        assert_eq!(turns(&rule("before = \"5s\""), b, now).len(), 0);
+        let some = turns(&rule("share = 0.25"), b, now);
+        assert!((200..=300).contains(&some.len()), "{}", some.len());
+        assert_eq!(some, turns(&rule("share = 0.25"), b, now));
+        let by_number = rule("").replace("\"b\"", "\"165599000105\"");
+        assert_eq!(turns(&by_number, b, now).len(), 1000);
+    }
+
+    #[test]
+    fn whether_a_message_is_taken_can_be_said_or_drawn() {
+        let taken = |rest: &str| {
+            let scenario = Scenario::parse(&format!("[[rule]]\nat = \"a\"\nplay = \"502\"\n{rest}")).unwrap();
+            let turn = |n| scenario.turn(1, Place::Operator(0), n, Duration::ZERO, false).unwrap();
+            (1..=1000).filter(|n| turn(*n).accepted).count()
+        };
+        assert_eq!(taken(""), 1000);
+        assert_eq!(taken("accepted = false"), 0);
+        assert!((420..=580).contains(&taken("accepted = 0.5")));
+    }
+
+    #[test]
+    fn every_play_has_a_name_that_is_read_back() {
+        for (name, play) in PLAYS {
+            assert_eq!(Play::by_name(name), Some(*play));
+            assert_eq!(play.name(), *name);
+        }
+        assert_eq!(Play::by_name("fault-5014"), Some(Play::Fault(5014)));
+        assert_eq!(Play::by_name("ok-fault-7").map(Play::name).as_deref(), Some("ok-fault-7"));
     }
 }

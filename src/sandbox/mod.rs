@@ -2,7 +2,8 @@
 //! request, and a ledger of what they were sent.
 //!
 //! In: options and a folder. Out: four listeners; in the folder a PKI, a complete `utskick.toml`, `ledger.ndjson`
-//! (deliveries), `far.ndjson` (calls to FaR) and, on request, the requests themselves. It shares no code with what it
+//! (deliveries), `far.ndjson` (calls to FaR), `connections.ndjson` (faults played on connections) and, on request, the
+//! requests themselves. It shares no code with what it
 //! judges: envelopes, signatures and encryption are read by its own reader.
 //!
 //! - [`population`]: who has a mailbox, and where: a pure function of the seed
@@ -34,6 +35,7 @@ use manners::{Accepted, Place, Play, Rule, Scenario};
 use pki::Pki;
 use population::{OPERATORS, Shares};
 use server::Gateway;
+use std::fs::{File, TryLockError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -86,6 +88,9 @@ pub enum SandboxError {
     /// A scenario file.
     #[error("{0}")]
     Scenario(String),
+    /// Another sandbox has the folder.
+    #[error("another sandbox serves from {0}")]
+    Taken(PathBuf),
     /// Options that do not fit together.
     #[error("{0}")]
     Options(&'static str),
@@ -239,6 +244,7 @@ impl Sandbox {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(SandboxError::io("make", path))
         };
         make(&dir)?;
+        let lock = lock(&dir)?;
         if options.keep > 0 {
             make(&dir.join("kept"))?;
             make(&dir.join("kept-far"))?;
@@ -298,7 +304,11 @@ impl Sandbox {
             .name("sandbox".into())
             .spawn({
                 let stop = stop.clone();
-                move || runtime.block_on(serve(world, gateways, stop))
+                move || {
+                    let ended = runtime.block_on(serve(world, gateways, stop));
+                    drop(lock);
+                    ended
+                }
             })
             .map_err(SandboxError::io("start a thread for", &dir))?;
         Ok(Self { dir, addresses, stop, thread: Some(thread) })
@@ -342,6 +352,17 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let _ = self.end();
+    }
+}
+
+/// Takes the folder for this process alone, until the file is dropped.
+fn lock(dir: &Path) -> Result<File, SandboxError> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(SandboxError::io("make", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SandboxError::Taken(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(SandboxError::io("lock", &path)(error)),
     }
 }
 

@@ -9,7 +9,7 @@ use rcgen::{
     KeyUsagePurpose, PKCS_RSA_SHA256, SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -105,7 +105,12 @@ impl Pki {
             write(&folder, name, &made)?;
             Ok(made)
         };
-        let server = issued("server", &Subject { common_name: "localhost", ..Subject::SANDBOX }, Purpose::Server)?;
+        let mut server = issued("server", &Subject::SANDBOX, Purpose::Server)?;
+        if !is_for(&server.certificate, addresses) {
+            // The folder listened elsewhere before.
+            server = issue(&authority, &Subject::SANDBOX, Purpose::Server, addresses, Validity::ORDINARY)?;
+            write(&folder, "server", &server)?;
+        }
         let sender = Subject { organisation: "Kommun A", number: SENDER, common_name: "sender.kommun-a.test" };
         let sender = issued("sender", &sender, Purpose::Organisation)?;
         let mediator = Subject { organisation: "Kommun B", number: MEDIATOR, common_name: "formedlare.kommun-b.test" };
@@ -133,6 +138,17 @@ impl Pki {
         read(&self.folder, name)?
             .ok_or_else(|| SandboxError::Pki(format!("{name} is missing in {}", self.folder.display())))
     }
+}
+
+/// Whether a server certificate is for all these names.
+fn is_for(certificate: &CertificateDer<'_>, names: &[String]) -> bool {
+    names.iter().all(|name| {
+        let certificate = rustls::server::ParsedCertificate::try_from(certificate);
+        let name = ServerName::try_from(name.as_str());
+        certificate.is_ok_and(|certificate| {
+            name.is_ok_and(|name| rustls::client::verify_server_name(&certificate, &name).is_ok())
+        })
+    })
 }
 
 /// Whose certificate it is.

@@ -8,14 +8,15 @@ use super::manners::{Place, Play, Turn};
 use super::operator::{self, Say};
 use super::pki::{self, Identity, Pki, Subject, Validity};
 use super::{SandboxError, World, far};
+use futures::TryFutureExt;
 use governor::clock::Clock;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use std::collections::VecDeque;
@@ -82,6 +83,16 @@ impl Gateway {
             ordinary: acceptor(&world.pki.server, &world.trust)?,
             odd,
         })
+    }
+}
+
+impl Gateway {
+    /// `far`, or the operator's number.
+    fn id(&self) -> &'static str {
+        match self.place {
+            Place::Far => "far",
+            Place::Operator(operator) => super::OPERATOR_IDS.get(operator).copied().unwrap_or_default(),
+        }
     }
 }
 
@@ -152,16 +163,36 @@ struct Link {
 
 async fn connection(world: Arc<World>, gateway: Arc<Gateway>, stream: TcpStream, stop: CancellationToken) {
     let number = gateway.connections.fetch_add(1, Ordering::Relaxed) + 1;
-    let turn = world.scenario.turn(world.options.seed, gateway.place, number, true);
+    let turn = world.scenario.turn(world.options.seed, gateway.place, number, world.start.elapsed(), true);
     // Answers are small and wait for nothing.
     let _ = stream.set_nodelay(true);
-    let play = turn.map(|turn| turn.play);
+    let play = turn.as_ref().map(|turn| turn.play);
+    if let Some(play) = play
+        && let Err(error) = world.ledger.write_connection(&ledger::Connection {
+            t: world.start.elapsed().as_secs_f64(),
+            time: jiff::Timestamp::now().to_string(),
+            gateway: gateway.id().to_owned(),
+            verdict: play.name(),
+            connection: number,
+        })
+    {
+        tracing::error!(%error, "the sandbox cannot write what it plays");
+        return;
+    }
     let acceptor = match play {
         Some(Play::ResetConnect) => {
             let _ = stream.set_zero_linger();
             return;
         }
         Some(Play::CloseConnect) => return,
+        Some(Play::StallConnect) => {
+            let delay = turn.and_then(|turn| turn.delay).unwrap_or(Duration::from_secs(600));
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = stop.cancelled() => {}
+            }
+            return;
+        }
         Some(Play::TlsAlert) => return alert(stream).await,
         Some(play) => {
             gateway.odd.iter().find(|(odd, _)| *odd == play).map_or(&gateway.ordinary, |(_, acceptor)| acceptor)
@@ -186,7 +217,14 @@ async fn connection(world: Arc<World>, gateway: Arc<Gateway>, stream: TcpStream,
         close: Notify::new(),
     });
     let io = TokioIo::new(Watched { stream, link: link.clone() });
-    let service = service_fn(|request| serve(world.clone(), gateway.clone(), link.clone(), client.clone(), request));
+    let service = service_fn(|request| {
+        let served = serve(world.clone(), gateway.clone(), link.clone(), client.clone(), request);
+        served.inspect_err(|error| {
+            if let GivenUp::Ledger(error) = error {
+                tracing::error!(%error, "the sandbox cannot write its ledger");
+            }
+        })
+    });
     let mut served = pin!(http1::Builder::new().half_close(false).serve_connection(io, service));
     let mut idle = pin!(close_idle(&link));
     let mut stopping = false;
@@ -290,7 +328,7 @@ async fn serve(
 ) -> Result<Response<AnswerBody>, GivenUp> {
     link.busy.store(true, Ordering::Relaxed);
     let number = gateway.requests.fetch_add(1, Ordering::Relaxed) + 1;
-    let turn = world.scenario.turn(world.options.seed, gateway.place, number, false);
+    let turn = world.scenario.turn(world.options.seed, gateway.place, number, world.start.elapsed(), false);
     let wrong_http = wrong_http(&gateway, &request);
     let mut body = request.into_body();
 
@@ -478,16 +516,11 @@ fn at_operator(
     write_ledger(world, gateway, arrived, played.as_deref().unwrap_or(name), &reason, accepted)?;
     let about = |what: &[u8]| draw(world.options.seed, &[what, &gateway.place.bytes(), &arrived.number.to_le_bytes()]);
     let trans_id = answer::uuid(about(b"trans"), about(b"trans id"));
-    let (recipient, delivered) = match (turn.map(|turn| turn.play), &say) {
-        (Some(Play::NotDelivered), _) => (recipient, false),
-        (Some(Play::OtherRecipient), _) => ("191212121212", true),
-        (Some(_), _) => (recipient, true),
-        (None, Say::Fault(code, text)) => {
-            return Ok(soap_fault(world, gateway.place, arrived.number, style, Some(*code), text));
-        }
-        (None, say) => (recipient, *say == Say::Accepted),
-    };
-    Ok(soap(StatusCode::OK, style, answer::delivery(style, &trans_id, recipient, delivered)))
+    if let Say::Fault(code, text) = &say {
+        return Ok(soap_fault(world, gateway.place, arrived.number, style, Some(*code), text));
+    }
+    let recipient = if turn.is_some_and(|turn| turn.play == Play::OtherRecipient) { "191212121212" } else { recipient };
+    Ok(soap(StatusCode::OK, style, answer::delivery(style, &trans_id, recipient, say == Say::Accepted)))
 }
 
 /// Writes what became of a request: a delivery to the ledger, a call to FaR to its own.
@@ -617,6 +650,16 @@ async fn play(
         Play::ResetBefore | Play::ResetDuring | Play::ResetAfter => return reset(),
         Play::Silent => std::future::pending().await,
         Play::Close => return Err(GivenUp::OnPurpose),
+        Play::Http10 => {
+            let mut right = soap(right.status(), style, whole(right).await.to_vec());
+            *right.version_mut() = Version::HTTP_10;
+            right
+        }
+        Play::CloseAfter => {
+            let mut right = right;
+            right.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            right
+        }
         Play::CloseIdle => {
             let link = link.clone();
             let after_ms = delay(Duration::ZERO).as_millis() as u64;
@@ -640,6 +683,7 @@ async fn play(
         Play::NotDelivered | Play::OtherRecipient | Play::Omit | Play::Repeat | Play::Reorder => right,
         Play::ResetConnect
         | Play::CloseConnect
+        | Play::StallConnect
         | Play::TlsAlert
         | Play::Expired
         | Play::NotYetValid

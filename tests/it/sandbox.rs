@@ -257,6 +257,29 @@ fn far_answers_what_the_population_says() {
     assert_eq!(std::fs::read(scene.dir.path().join("kept-far/000001.xml")).unwrap(), look_up("162021004748", &ids));
 }
 
+/// Cuts an element out of a SOAP message with another program's parser and holds it against the official schemas.
+fn valid_by_schema(schema: &Path, message: &Path, xpath: &str) {
+    let cut = Command::new("xmllint").args(["--xpath", xpath]).arg(message).output().unwrap();
+    assert!(cut.status.success(), "{}", message.display());
+    // xmllint leaves namespaces out that are declared further up: take them from the root.
+    let text = std::fs::read_to_string(message).unwrap();
+    let root = text.split_once("Envelope").unwrap().1.split_once('>').unwrap().0;
+    let cut = String::from_utf8(cut.stdout).unwrap();
+    let own = cut.split_once('>').unwrap().0.to_owned();
+    let missing: String = root
+        .split_whitespace()
+        .filter(|declaration| !own.contains(declaration.split_once('=').unwrap().0))
+        .map(|declaration| format!(" {declaration}"))
+        .collect();
+    let document = cut.replacen(&own, &format!("{own}{missing}"), 1);
+    let single = message.with_extension("body");
+    std::fs::write(&single, &document).unwrap();
+    let valid = Command::new("xmllint").arg("--noout").arg("--schema").arg(schema).arg(&single).output().unwrap();
+    assert!(valid.status.success(), "{document}\n{}", String::from_utf8_lossy(&valid.stderr));
+}
+
+const BODY_CHILD: &str = "/*/*[local-name()='Body']/*";
+
 #[test]
 fn answers_are_valid_by_the_official_schema() {
     let Some(schema) = referee::shared("spec/mina-meddelanden/schemas/mm-v3-body.xsd") else { return };
@@ -268,40 +291,68 @@ fn answers_are_valid_by_the_official_schema() {
     let ids = people(200);
     block_on(async {
         for number in 0..40 {
-            let (what, reply) = match number % 4 {
-                0 => ("reach", scene.client.post(scene.far(), look_up("162021004748", &ids)).await.unwrap()),
-                1 => ("fault", scene.client.post(scene.far(), look_up("165599000006", &ids)).await.unwrap()),
-                2 => ("deliver", scene.client.post(scene.operator(0), scene.message(0, number)).await.unwrap()),
-                _ => ("fault", scene.client.post(scene.operator(0), "<a/>").await.unwrap()),
+            let (xpath, reply) = match number % 4 {
+                0 => (BODY_CHILD, scene.client.post(scene.far(), look_up("162021004748", &ids)).await),
+                1 => (
+                    "//*[local-name()='applicationFault']",
+                    scene.client.post(scene.far(), look_up("165599000006", &ids)).await,
+                ),
+                2 => (BODY_CHILD, scene.client.post(scene.operator(0), scene.message(0, number)).await),
+                _ => ("//*[local-name()='applicationFault']", scene.client.post(scene.operator(0), "<a/>").await),
             };
-            std::fs::write(folder.path().join(format!("{number}-{what}.soap")), reply.body).unwrap();
+            let file = folder.path().join(format!("{number}.soap"));
+            std::fs::write(&file, reply.unwrap().body).unwrap();
+            valid_by_schema(&schema, &file, xpath);
         }
     });
-    // Cut the body's child, or the fault's detail, out with another program's parser, and validate it.
-    for entry in std::fs::read_dir(folder.path()).unwrap() {
-        let path = entry.unwrap().path();
-        let xpath = if path.to_str().unwrap().contains("fault") {
-            "//*[local-name()='applicationFault']"
-        } else {
-            "/*/*[local-name()='Body']/*"
-        };
-        let cut = Command::new("xmllint").args(["--xpath", xpath]).arg(&path).output().unwrap();
-        assert!(cut.status.success(), "{}", path.display());
-        // xmllint leaves namespaces out that are declared further up: take them from the root.
-        let text = std::fs::read_to_string(&path).unwrap();
-        let root = text.split_once("Envelope").unwrap().1.split_once('>').unwrap().0;
-        let cut = String::from_utf8(cut.stdout).unwrap();
-        let own = cut.split_once('>').unwrap().0.to_owned();
-        let missing: String = root
-            .split_whitespace()
-            .filter(|declaration| !own.contains(declaration.split_once('=').unwrap().0))
-            .map(|declaration| format!(" {declaration}"))
-            .collect();
-        let document = cut.replacen(&own, &format!("{own}{missing}"), 1);
-        let single = path.with_extension("xml");
-        std::fs::write(&single, &document).unwrap();
-        let valid = Command::new("xmllint").arg("--noout").arg("--schema").arg(&schema).arg(&single).output().unwrap();
-        assert!(valid.status.success(), "{document}\n{}", String::from_utf8_lossy(&valid.stderr));
+}
+
+#[test]
+fn a_kept_message_convinces_the_referees() {
+    let scene = Scene::new(|options| options.keep = 3);
+    block_on(async {
+        for number in 0..3 {
+            let person = scene.at(0, number);
+            let document = [Document { content_type: "application/pdf", filename: "kontrolluppgift.pdf", bytes: PDF }];
+            let message = scene.sealed(&person, number, &document);
+            assert!(delivered(&scene.client.post(scene.operator(0), message).await.unwrap()));
+        }
+    });
+    let out = tempfile::tempdir().unwrap();
+    for number in 1..=3 {
+        let kept = scene.dir.path().join(format!("kept/{number:06}.xml"));
+        run::ends_with(
+            0,
+            [
+                "unseal",
+                kept.to_str().unwrap(),
+                "--strict",
+                "--out",
+                out.path().to_str().unwrap(),
+                "--trusted-roots",
+                scene.dir.path().join("pki/authority.pem").to_str().unwrap(),
+            ],
+        );
+        for (document, signature) in
+            [("SignedDelivery", "/*/*[local-name()='Signature']"), ("SealedDelivery", "/*/*[local-name()='Signature']")]
+        {
+            let Some(mut xmlsec1) = referee::command("xmlsec1") else { return };
+            xmlsec1.args(["--verify", "--node-xpath", signature, "--trusted-pem"]);
+            xmlsec1.arg(scene.dir.path().join("pki/authority.pem"));
+            let verified = xmlsec1.arg(out.path().join(format!("{number:06}.{document}.xml"))).output().unwrap();
+            assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+        }
+        let Some(schema) = referee::shared("spec/mina-meddelanden/schemas/mm-v3-body.xsd") else { return };
+        if referee::command("xmllint").is_some() {
+            let copy = out.path().join("message.soap");
+            std::fs::copy(&kept, &copy).unwrap();
+            valid_by_schema(&schema, &copy, BODY_CHILD);
+        }
+        let Some(mut python) = referee::command("python3") else { return };
+        let verifier = referee::shared("spec/mina-meddelanden/vectors/mmverify.py").unwrap();
+        let said = python.arg(verifier).arg(&kept).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains("inner digest ok Verified OK | outer digest ok Verified OK"), "{said}");
     }
 }
 
@@ -385,6 +436,14 @@ fn operators_take_what_is_right_and_the_ledger_says_so() {
     let lines = scene.ledger();
     assert_eq!(lines.len(), 8);
     assert!(lines[7].again && lines[7].accepted);
+
+    // And at another address: a server certificate for it by the same authority.
+    scene.sandbox.take().unwrap().stop().unwrap();
+    let options = Options { listen: "127.0.0.2:0".parse().unwrap(), ..Options::new(scene.dir.path()) };
+    scene.sandbox = Some(Sandbox::start(options).unwrap());
+    assert!(scene.far().starts_with("https://127.0.0.2:"));
+    let reply = block_on(scene.client.post(scene.far(), look_up("162021004748", &people(1)))).unwrap();
+    assert_eq!(reply.status, 200);
 }
 
 #[test]
@@ -720,7 +779,7 @@ fn every_play_on_requests_is_played_and_told() {
     for name in ["silent", "half-silent"] {
         assert!(silent(name), "{name}: {:?}", seen[name]);
     }
-    for name in ["slow", "stall", "close-idle"] {
+    for name in ["slow", "stall", "close-after", "close-idle", "http-1.0"] {
         assert!(right(name), "{name}");
     }
     for name in ["half", "garbage", "empty"] {
@@ -748,7 +807,7 @@ fn every_play_on_connections_is_played() {
     let rules: String = connections
         .iter()
         .enumerate()
-        .map(|(n, name)| format!("[[rule]]\nat = \"far\"\nplay = \"{name}\"\nnth = [{}]\n", n + 1))
+        .map(|(n, name)| format!("[[rule]]\nat = \"far\"\nplay = \"{name}\"\nnth = [{}]\ndelay = \"200ms\"\n", n + 1))
         .collect();
     let scene = Scene::scenario(&rules);
     let body = look_up("162021004748", &people(3));
@@ -770,6 +829,9 @@ fn every_play_on_connections_is_played() {
         }
         assert_eq!(scene.client.post(scene.far(), body).await.unwrap().status, 200);
     });
+    let played = ledger::read_connections(&scene.dir.path().join("connections.ndjson")).unwrap();
+    assert_eq!(played.iter().map(|line| line.verdict.as_str()).collect::<Vec<_>>(), connections);
+    assert!(played.iter().all(|line| line.gateway == "far"));
 }
 
 #[test]
@@ -865,6 +927,8 @@ fn as_a_process_it_says_ready_and_ends_when_told() {
         assert_eq!(ends(&mut child), Some(0));
     }
     let (mut child, _) = process(dir.path(), &["--until-stdin-closes"]);
+    let second = run::ends_with(64, ["sandbox", "--dir", dir.path().to_str().unwrap()]);
+    assert!(String::from_utf8(second.stderr).unwrap().contains("another sandbox"));
     child.stdin.as_mut().unwrap().write_all(b"still here\n").unwrap();
     assert!(child.try_wait().unwrap().is_none());
     drop(child.stdin.take());
