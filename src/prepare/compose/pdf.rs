@@ -1,13 +1,14 @@
 //! The fast writer: a tagged PDF/UA-1 document from laid-out pages.
 //!
 //! Two letters of the same shape (the same items on the same pages, the same title, the same font) differ only in their
-//! content streams. Everything else of the file is a *frame*, made once for a shape, its objects deflated together in
-//! one object stream, and kept: a letter then costs a copy of the frame, its content streams and a cross-reference
-//! stream. Content streams are not deflated, since that costs more than all the rest.
+//! content streams. All their other objects are a *frame*, made once for a shape, deflated together in one object
+//! stream, and kept: a letter then costs a copy of font and frame, its content streams and a cross-reference stream.
+//! Content streams are not deflated, since that costs more than all the rest.
 //!
 //! ```text
-//! header · font file, ToUnicode, XMP (streams) · object stream     <- the frame
-//! content stream of each page · cross-reference stream             <- the letter
+//! header · font file · ToUnicode                        <- one of three fonts
+//! XMP · object stream                                   <- the frame
+//! content stream of each page · cross-reference stream  <- the letter
 //! ```
 //!
 //! *Source*: ISO 32000-1 (PDF 1.7), ISO 14289-1 (PDF/UA-1). The same words give the same bytes; there are no dates.
@@ -21,68 +22,68 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Frames that are kept. Shapes are few: rows of the form times pages, years and fonts. What comes after the limit is made
-/// anew each time.
+/// Frames that are kept, some 3 kB each. Shapes are few: rows of each table times page breaks, years and fonts. What comes
+/// after the limit is made anew each time.
 const FRAMES: usize = 4096;
 
 /// Writes documents.
 pub(super) struct Writer {
-    fonts: Vec<Font>,
+    fonts: [Font; 3],
     frames: RwLock<HashMap<Vec<u8>, Arc<Frame>>>,
 }
 
-/// A prepared font with what its dictionaries say.
+/// A prepared font.
 struct Font {
-    /// Deflated font program and its length before.
-    file: Vec<u8>,
-    file_length: usize,
+    /// The file's header, and the streams of the font.
+    head: Vec<u8>,
+    /// Where those stand, for objects 1 to 3; the last is only there with wide characters.
+    offsets: [Option<usize>; 3],
     /// Base name with the subset's tag.
     name: String,
     /// Widths of codes 32 to 255.
     widths: String,
-    /// Deflated ToUnicode map of the single-byte codes.
-    to_unicode: Vec<u8>,
-    /// Widths and deflated ToUnicode map of characters without such a code.
-    wide: Option<(String, Vec<u8>)>,
+    /// Widths of characters without such a code.
+    wide: Option<String>,
 }
 
-/// All of a file but its content streams.
+/// What letters of a shape share.
 struct Frame {
-    /// Header to object stream.
-    head: Vec<u8>,
-    /// Offsets of the streams in `head`, by object number from `compressed + 1`; the object stream is the last.
-    streams: Vec<usize>,
-    /// Objects 1 to this are in the object stream, in order.
+    /// Metadata and object stream, objects 4 and 5.
+    tail: Vec<u8>,
+    /// Where those stand after the font.
+    offsets: [usize; 2],
+    /// How many objects the object stream has, from 6.
     compressed: usize,
 }
 
 impl Writer {
     /// Deflates the fonts. *Cost*: some milliseconds, once.
     pub(super) fn new(prepared: &Prepared) -> Self {
-        let fonts = FILES.iter().enumerate().map(|(tier, file)| Font::new(tier, file, prepared)).collect();
+        let mut tiers = 0..;
+        let fonts = FILES.map(|file| Font::new(tiers.next().unwrap_or_default(), file, prepared));
         Self { fonts, frames: RwLock::default() }
     }
 
     /// The document. `tier`: the font that has every character of the pages.
     pub(super) fn write(&self, title: &str, pages: &[Page<'_>], tier: u8, prepared: &Prepared) -> Vec<u8> {
-        let frame = self.frame(title, pages, tier);
-        let mut out = Vec::with_capacity(frame.head.len() + 6 * 1024);
-        out.extend_from_slice(&frame.head);
-        let mut offsets = Vec::with_capacity(pages.len());
-        let mut content = Vec::with_capacity(5 * 1024);
-        for (place, page) in pages.iter().enumerate() {
+        let [base, win_ansi, full] = &self.fonts;
+        let font = [base, win_ansi].get(usize::from(tier)).copied().unwrap_or(full);
+        let frame = self.frame(title, pages, tier, font);
+        let mut out = Vec::with_capacity(font.head.len() + frame.tail.len() + 8 * 1024);
+        out.extend_from_slice(&font.head);
+        out.extend_from_slice(&frame.tail);
+        let mut contents = Vec::with_capacity(pages.len());
+        let mut content = Vec::with_capacity(6 * 1024);
+        for page in pages {
             content.clear();
             write_page(&mut content, page, prepared);
-            offsets.push(out.len());
-            let number = frame.compressed + frame.streams.len() + 1 + place;
-            push(&mut out, format_args!("{number} 0 obj<</Length {}>>stream\n", content.len()));
-            out.extend_from_slice(&content);
-            out.extend_from_slice(b"\nendstream endobj\n");
+            let number = number::CATALOG + frame.compressed + contents.len();
+            contents.push(stream(&mut out, number, "", &content));
         }
-        frame.finish(out, &offsets)
+        finish(out, font, &frame, &contents)
     }
 
-    fn frame(&self, title: &str, pages: &[Page<'_>], tier: u8) -> Arc<Frame> {
+    fn frame(&self, title: &str, pages: &[Page<'_>], tier: u8, font: &Font) -> Arc<Frame> {
         let mut shape = Vec::with_capacity(192);
         shape.push(tier);
         for page in pages {
@@ -92,7 +93,6 @@ impl Writer {
         shape.extend_from_slice(title.as_bytes());
         let known = self.frames.read().unwrap_or_else(PoisonError::into_inner).get(&shape).cloned();
         known.unwrap_or_else(|| {
-            let font = self.fonts.get(usize::from(tier)).or_else(|| self.fonts.last());
             let frame = Arc::new(Frame::new(title, pages, font));
             let mut frames = self.frames.write().unwrap_or_else(PoisonError::into_inner);
             if frames.len() < FRAMES {
@@ -103,14 +103,23 @@ impl Writer {
     }
 }
 
+/// Adds a stream; where it stands.
+fn stream(out: &mut Vec<u8>, number: usize, dictionary: &str, bytes: &[u8]) -> usize {
+    let at = out.len();
+    push(out, format_args!("{number} 0 obj<<{dictionary}/Length {}>>stream\n", bytes.len()));
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\nendstream endobj\n");
+    at
+}
+
+const DEFLATED: &str = "/Filter/FlateDecode";
+
 impl Font {
-    fn new(tier: usize, file: &[u8], prepared: &Prepared) -> Self {
-        let has = |c: char| prepared.glyph(c).filter(|glyph| usize::from(glyph.tier) <= tier);
+    fn new(tier: u8, file: &[u8], prepared: &Prepared) -> Self {
         let mut widths = [0_u16; 224];
         let mut single = Vec::new();
         let mut wide = Vec::new();
-        for (c, _) in prepared.all() {
-            let Some(glyph) = has(c) else { continue };
+        for (c, glyph) in prepared.all().filter(|(_, glyph)| glyph.tier <= tier) {
             match widths.get_mut(usize::from(glyph.code).wrapping_sub(32)) {
                 Some(width) => {
                     *width = glyph.advance;
@@ -121,20 +130,32 @@ impl Font {
         }
         single.sort_unstable();
         wide.sort_unstable_by_key(|(glyph, _)| glyph.id);
-        let wide = (!wide.is_empty()).then(|| {
-            let widths: String = wide.iter().map(|(glyph, _)| format!("{}[{}]", glyph.id, glyph.advance)).collect();
-            (widths, to_unicode(2, wide.iter().map(|(glyph, c)| (glyph.id, *c))))
-        });
-        let tag = ["UTSKIA", "UTSKIB", "UTSKIC"].get(tier).copied().unwrap_or("UTSKIX");
+        let mut head = Vec::with_capacity(16 * 1024);
+        head.extend_from_slice(b"%PDF-1.7\n%\xe5\xe4\xf6\xe9\n");
+        let dictionary = format!("{DEFLATED}/Length1 {}", file.len());
+        let file = stream(&mut head, number::FONT_FILE, &dictionary, &deflated(file));
+        let map = to_unicode(1, single.into_iter());
+        let map = stream(&mut head, number::TO_UNICODE, DEFLATED, &map);
+        let mut offsets = [Some(file), Some(map), None];
+        let mut wide_widths = None;
+        if !wide.is_empty() {
+            wide_widths = Some(wide.iter().map(|(glyph, _)| format!("{}[{}]", glyph.id, glyph.advance)).collect());
+            let map = to_unicode(2, wide.iter().map(|(glyph, c)| (glyph.id, *c)));
+            offsets[2] = Some(stream(&mut head, number::WIDE_TO_UNICODE, DEFLATED, &map));
+        }
+        let tag = ["UTSKIA", "UTSKIB", "UTSKIC"].get(usize::from(tier)).copied().unwrap_or("UTSKIX");
         Self {
-            file: compress_to_vec_zlib(file, 10),
-            file_length: file.len(),
+            head,
+            offsets,
             name: format!("{tag}+NotoSans-Regular"),
             widths: widths.map(|width| width.to_string()).join(" "),
-            to_unicode: to_unicode(1, single.into_iter()),
-            wide,
+            wide: wide_widths,
         }
     }
+}
+
+fn deflated(bytes: &[u8]) -> Vec<u8> {
+    compress_to_vec_zlib(bytes, 10)
 }
 
 /// A deflated ToUnicode CMap of codes of so many bytes.
@@ -174,51 +195,46 @@ fn to_unicode(bytes: usize, codes: impl Iterator<Item = (u16, char)>) -> Vec<u8>
         map.push_str("endbfrange\n");
     }
     map.push_str("endcmap CMapName currentdict/CMap defineresource pop end end");
-    compress_to_vec_zlib(map.as_bytes(), 10)
+    deflated(map.as_bytes())
 }
 
-/// Object numbers of the frame, from 1. Pages come after them, then structure elements, then streams.
+/// Object numbers. Streams come first, then the object stream's, then contents and the cross-reference stream.
 mod number {
-    pub(super) const CATALOG: usize = 1;
-    pub(super) const INFO: usize = 2;
-    pub(super) const PAGES: usize = 3;
-    pub(super) const STRUCTURE: usize = 4;
-    pub(super) const PARENTS: usize = 5;
-    pub(super) const FONT: usize = 6;
-    pub(super) const DESCRIPTOR: usize = 7;
-    pub(super) const WIDE_FONT: usize = 8;
-    pub(super) const WIDE_DESCENDANT: usize = 9;
-    pub(super) const COLUMN_SCOPE: usize = 10;
-    pub(super) const ROW_SCOPE: usize = 11;
-    pub(super) const FIRST_PAGE: usize = 12;
+    pub(super) const FONT_FILE: usize = 1;
+    pub(super) const TO_UNICODE: usize = 2;
+    pub(super) const WIDE_TO_UNICODE: usize = 3;
+    pub(super) const METADATA: usize = 4;
+    pub(super) const OBJECTS: usize = 5;
+    // In the object stream, in this order; the first page after them, then structure elements.
+    pub(super) const CATALOG: usize = 6;
+    pub(super) const INFO: usize = 7;
+    pub(super) const PAGES: usize = 8;
+    pub(super) const STRUCTURE: usize = 9;
+    pub(super) const PARENTS: usize = 10;
+    pub(super) const FONT: usize = 11;
+    pub(super) const DESCRIPTOR: usize = 12;
+    pub(super) const WIDE_FONT: usize = 13;
+    pub(super) const WIDE_DESCENDANT: usize = 14;
+    pub(super) const COLUMN_SCOPE: usize = 15;
+    pub(super) const ROW_SCOPE: usize = 16;
+    pub(super) const FIRST_PAGE: usize = 17;
 }
 
 impl Frame {
-    fn new(title: &str, pages: &[Page<'_>], font: Option<&Font>) -> Self {
+    fn new(title: &str, pages: &[Page<'_>], font: &Font) -> Self {
         let elements = structure(pages);
         let first_element = number::FIRST_PAGE + pages.len();
-        let compressed = first_element + elements.len() - 1;
-        let stream = |place: usize| compressed + 1 + place;
-        let (metadata, file, unicode, wide_unicode) = (stream(0), stream(1), stream(2), stream(3));
-        let wide = font.and_then(|font| font.wide.as_ref());
-        let mut streams: Vec<(String, Vec<u8>)> = vec![(
-            "/Type/Metadata/Subtype/XML/Filter/FlateDecode".into(),
-            compress_to_vec_zlib(xmp(title).as_bytes(), 10),
-        )];
-        if let Some(font) = font {
-            let filter = "/Filter/FlateDecode";
-            streams.push((format!("{filter}/Length1 {}", font.file_length), font.file.clone()));
-            streams.push((filter.into(), font.to_unicode.clone()));
-            streams.extend(wide.map(|(_, map)| (filter.into(), map.clone())));
-        }
+        let contents = first_element + elements.len();
+        let metadata = deflated(xmp(title).as_bytes());
 
         let title = pdf_string(title);
-        let mut objects: Vec<String> = Vec::with_capacity(compressed);
+        let mut objects: Vec<String> = Vec::with_capacity(contents);
         objects.push(format!(
             "<</Type/Catalog/Pages {} 0 R/Lang(sv-SE)/MarkInfo<</Marked true>>/ViewerPreferences<</DisplayDocTitle \
-             true>>/StructTreeRoot {} 0 R/Metadata {metadata} 0 R>>",
+             true>>/StructTreeRoot {} 0 R/Metadata {} 0 R>>",
             number::PAGES,
-            number::STRUCTURE
+            number::STRUCTURE,
+            number::METADATA
         ));
         objects.push(format!("<</Title{title}/Producer(utskick)>>"));
         let kids = list((0..pages.len()).map(|page| number::FIRST_PAGE + page));
@@ -235,22 +251,25 @@ impl Frame {
             let _ = write!(parents, "{page}[{}]", list(leaves.map(|(place, _)| first_element + place)));
         }
         objects.push(parents + "]>>");
-        let (name, widths) = font.map_or(("NotoSans-Regular", ""), |font| (&font.name, &font.widths));
+        let Font { name, widths, .. } = font;
         objects.push(format!(
             "<</Type/Font/Subtype/TrueType/BaseFont/{name}/FirstChar 32/LastChar 255/Widths[{widths}]/Encoding\
-             /WinAnsiEncoding/FontDescriptor {} 0 R/ToUnicode {unicode} 0 R>>",
-            number::DESCRIPTOR
+             /WinAnsiEncoding/FontDescriptor {} 0 R/ToUnicode {} 0 R>>",
+            number::DESCRIPTOR,
+            number::TO_UNICODE
         ));
         // Ascent, descent, heights and box of Noto Sans Regular, in thousandths. Flags: non-symbolic.
         objects.push(format!(
             "<</Type/FontDescriptor/FontName/{name}/Flags 32/FontBBox[-621 -389 2800 1067]/ItalicAngle 0/Ascent 1069\
-             /Descent -293/CapHeight 714/XHeight 536/StemV 80/FontFile2 {file} 0 R>>"
+             /Descent -293/CapHeight 714/XHeight 536/StemV 80/FontFile2 {} 0 R>>",
+            number::FONT_FILE
         ));
-        if let Some((widths, _)) = wide {
+        if let Some(widths) = &font.wide {
             objects.push(format!(
                 "<</Type/Font/Subtype/Type0/BaseFont/{name}/Encoding/Identity-H/DescendantFonts[{} 0 R]/ToUnicode \
-                 {wide_unicode} 0 R>>",
-                number::WIDE_DESCENDANT
+                 {} 0 R>>",
+                number::WIDE_DESCENDANT,
+                number::WIDE_TO_UNICODE
             ));
             objects.push(format!(
                 "<</Type/Font/Subtype/CIDFontType2/BaseFont/{name}/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)\
@@ -262,11 +281,10 @@ impl Frame {
         }
         objects.push("<</O/Table/Scope/Column>>".into());
         objects.push("<</O/Table/Scope/Row>>".into());
-        let fonts = match wide {
+        let fonts = match &font.wide {
             Some(_) => format!("/F1 {} 0 R/F2 {} 0 R", number::FONT, number::WIDE_FONT),
             None => format!("/F1 {} 0 R", number::FONT),
         };
-        let contents = compressed + streams.len() + 2; // after the object stream
         for page in 0..pages.len() {
             objects.push(format!(
                 "<</Type/Page/Parent {} 0 R/MediaBox[0 0 {} {}]/Resources<</Font<<{fonts}>>>>/Contents {} 0 R\
@@ -298,56 +316,54 @@ impl Frame {
             objects.push(format!("<</S/{tag}/P {parent} 0 R{kids}{scope}>>"));
         }
 
-        let mut head = Vec::with_capacity(16 * 1024);
-        head.extend_from_slice(b"%PDF-1.7\n%\xe5\xe4\xf6\xe9\n");
         let mut index = String::new();
         let mut body = String::new();
         for (place, object) in objects.iter().enumerate() {
-            let _ = write!(index, "{} {} ", place + 1, body.len());
+            let _ = write!(index, "{} {} ", number::CATALOG + place, body.len());
             body.push_str(object);
             body.push('\n');
         }
-        let dictionary = format!("/Type/ObjStm/N {}/First {}/Filter/FlateDecode", objects.len(), index.len());
-        streams.push((dictionary, compress_to_vec_zlib((index + &body).as_bytes(), 10)));
-        let mut offsets = Vec::with_capacity(streams.len());
-        for (place, (dictionary, bytes)) in streams.iter().enumerate() {
-            offsets.push(head.len());
-            push(&mut head, format_args!("{} 0 obj<<{dictionary}/Length {}>>stream\n", stream(place), bytes.len()));
-            head.extend_from_slice(bytes);
-            head.extend_from_slice(b"\nendstream endobj\n");
-        }
-        Self { head, streams: offsets, compressed }
+        let dictionary = format!("/Type/ObjStm/N {}/First {}{DEFLATED}", objects.len(), index.len());
+        let mut tail = Vec::with_capacity(4 * 1024);
+        let xmp = format!("/Type/Metadata/Subtype/XML{DEFLATED}");
+        let offsets = [
+            stream(&mut tail, number::METADATA, &xmp, &metadata),
+            stream(&mut tail, number::OBJECTS, &dictionary, &deflated((index + &body).as_bytes())),
+        ];
+        Self { tail, offsets, compressed: objects.len() }
     }
+}
 
-    /// Adds the cross-reference stream.
-    fn finish(&self, mut out: Vec<u8>, contents: &[usize]) -> Vec<u8> {
-        let at = out.len();
-        let object_stream = self.compressed + self.streams.len();
-        let itself = object_stream + contents.len() + 1;
-        // Bytes of an offset (or of the object stream's number) and of a place in the object stream.
-        let (wide, narrow) = (if at < 1 << 16 { 2 } else { 4 }, if self.compressed <= 1 << 8 { 1 } else { 2 });
-        let row_bytes = 1 + wide + narrow;
-        push(
-            &mut out,
-            format_args!(
-                "{itself} 0 obj<</Type/XRef/W[1 {wide} {narrow}]/Size {}/Root {} 0 R/Info {} 0 R/Length {}>>stream\n",
-                itself + 1,
-                number::CATALOG,
-                number::INFO,
-                row_bytes * (itself + 1)
-            ),
-        );
-        let mut row = |kind: u8, second: usize, third: usize| {
-            out.push(kind);
-            out.extend(second.to_be_bytes().into_iter().skip(size_of::<usize>() - wide));
-            out.extend(third.to_be_bytes().into_iter().skip(size_of::<usize>() - narrow));
-        };
-        row(0, 0, usize::MAX);
-        (0..self.compressed).for_each(|place| row(2, object_stream, place));
-        self.streams.iter().chain(contents).chain([&at]).for_each(|offset| row(1, *offset, 0));
-        push(&mut out, format_args!("\nendstream endobj\nstartxref\n{at}\n%%EOF\n"));
-        out
+/// Adds the cross-reference stream.
+fn finish(mut out: Vec<u8>, font: &Font, frame: &Frame, contents: &[usize]) -> Vec<u8> {
+    let at = out.len();
+    let itself = number::CATALOG + frame.compressed + contents.len();
+    // Bytes of an offset, and of a place in the object stream.
+    let (wide, narrow) = (if at < 1 << 16 { 2 } else { 4 }, if frame.compressed <= 1 << 8 { 1 } else { 2 });
+    push(
+        &mut out,
+        format_args!(
+            "{itself} 0 obj<</Type/XRef/W[1 {wide} {narrow}]/Size {}/Root {} 0 R/Info {} 0 R/Length {}>>stream\n",
+            itself + 1,
+            number::CATALOG,
+            number::INFO,
+            (1 + wide + narrow) * (itself + 1)
+        ),
+    );
+    let mut row = |kind: u8, second: usize, third: usize| {
+        out.push(kind);
+        out.extend(second.to_be_bytes().into_iter().skip(size_of::<usize>() - wide));
+        out.extend(third.to_be_bytes().into_iter().skip(size_of::<usize>() - narrow));
+    };
+    row(0, 0, usize::MAX);
+    for offset in font.offsets {
+        row(u8::from(offset.is_some()), offset.unwrap_or_default(), 0);
     }
+    frame.offsets.iter().for_each(|offset| row(1, font.head.len() + offset, 0));
+    (0..frame.compressed).for_each(|place| row(2, number::OBJECTS, place));
+    contents.iter().chain([&at]).for_each(|offset| row(1, *offset, 0));
+    push(&mut out, format_args!("\nendstream endobj\nstartxref\n{at}\n%%EOF\n"));
+    out
 }
 
 /// A page's content stream.
@@ -456,8 +472,20 @@ fn rule(out: &mut Vec<u8>, y: Tenths) {
     }
 }
 
-fn integer(out: &mut Vec<u8>, number: i32) {
-    push(out, format_args!("{number}"));
+/// A number in decimal digits; formatting machinery would be a third of a letter's cost.
+fn integer(out: &mut Vec<u8>, number: u32) {
+    let mut digits = [0; 10];
+    let mut rest = number;
+    let mut first = digits.len();
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        first = place;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 /// Tenths of a point as points: `62`, `-12.8`, `.5`.
@@ -467,7 +495,7 @@ fn tenths(out: &mut Vec<u8>, value: Tenths) {
     }
     let (whole, part) = (value.unsigned_abs() / 10, value.unsigned_abs() % 10);
     if whole > 0 || part == 0 {
-        push(out, format_args!("{whole}"));
+        integer(out, whole);
     }
     if part > 0 {
         out.extend_from_slice(&[b'.', b'0' + part as u8]);
