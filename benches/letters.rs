@@ -87,7 +87,9 @@ fn letters(c: &mut Criterion) {
     let mut signed = vec![0; key.public_modulus_len()];
     let random = rand::SystemRandom::new();
     group.bench_function("signature", |b| {
-        b.iter(|| key.sign(&signature::RSA_PKCS1_SHA256, &random, black_box(b"a digest's worth of bytes, 32"), &mut signed));
+        b.iter(|| {
+            key.sign(&signature::RSA_PKCS1_SHA256, &random, black_box(b"a digest's worth of bytes, 32"), &mut signed)
+        });
     });
 
     let cases = [

@@ -72,6 +72,9 @@ impl Prepared {
 
     /// The smallest font that has every character of a text; `None` where none has.
     pub(super) fn tier(&self, text: &str) -> Option<u8> {
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Some(0);
+        }
         text.chars().try_fold(0, |tier, c| if c == '\n' { Some(tier) } else { Some(self.glyph(c)?.tier.max(tier)) })
     }
 

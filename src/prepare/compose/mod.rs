@@ -125,7 +125,7 @@ impl Composer {
         Ok(self.writer.write(&words.title, &pages, tier, &self.prepared))
     }
 
-    /// The smallest prepared font for every character of a letter.
+    /// The smallest prepared font for every character of a letter; headings and labels are in all of them.
     fn tier(&self, words: &Words<'_>, envelope: Option<&Envelope<'_>>) -> Option<u8> {
         let mut tier = self.prepared.tier(&words.title)?;
         let mut needs = |text: &str| {
@@ -134,12 +134,10 @@ impl Composer {
         };
         for block in &words.blocks {
             match block {
-                Block::Heading(text) => needs(text)?,
+                Block::Heading(_) => {}
                 Block::Paragraph(text) => needs(text)?,
                 Block::Link(_, url) => needs(url)?,
-                Block::Table(rows) => {
-                    rows.iter().try_for_each(|row| needs(row.label).and_then(|()| needs(&row.value)))?
-                }
+                Block::Table(rows) => rows.iter().try_for_each(|row| needs(&row.value))?,
             }
         }
         for line in envelope.into_iter().flat_map(|envelope| envelope.address.iter().chain([&envelope.sender])) {
@@ -159,4 +157,46 @@ fn words_of<'a>(sheet: &Sheet<'a>) -> Result<Words<'a>, ComposeError> {
         return Err(ComposeError::Removal);
     }
     Ok(words::letter(sheet))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{FIELDS, FORMS, Form};
+    use std::borrow::Cow;
+
+    #[test]
+    fn what_letters_say_by_themselves_is_in_every_font() {
+        let composer = Composer::new();
+        let labels = FORMS.iter().flat_map(|form| [form.sender, form.recipient, form.body]).flatten();
+        let labels = labels.map(|place| place.label).chain(FIELDS.iter().map(|field| field.label));
+        for label in labels.chain(layout_words()) {
+            assert_eq!(composer.prepared.tier(label), Some(0), "{label}");
+        }
+        let sender = Sender {
+            id: None,
+            name: "A".into(),
+            support_text: "A".into(),
+            support_url: None,
+            support_phone: None,
+            support_email: None,
+        };
+        for form in Form::all() {
+            let text = |text| Cow::Borrowed(text);
+            let statement = Kontrolluppgift::new(form, text(form.nummer()), text("165021680250"), text("2022"));
+            for correction in [false, true] {
+                let words = words_of(&Sheet { statement: &statement, sender: &sender, correction }).unwrap();
+                assert_eq!(composer.tier(&words, None), Some(0), "{form}");
+                for block in &words.blocks {
+                    if let Block::Heading(heading) = block {
+                        assert_eq!(composer.prepared.tier(heading), Some(0), "{heading}");
+                    }
+                }
+            }
+        }
+    }
+
+    fn layout_words() -> impl Iterator<Item = &'static str> {
+        words::COLUMNS.into_iter().chain(["Sida 1 av 2", "Uppgiftslämnare", "Inkomsttagare"])
+    }
 }
