@@ -14,5 +14,6 @@ mod referee;
 mod run;
 mod sandbox;
 mod signatures;
+mod tidy;
 mod validation;
 mod vectors;
