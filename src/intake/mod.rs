@@ -20,6 +20,8 @@ mod settle;
 mod sniff;
 mod split;
 mod stage;
+#[cfg(test)]
+mod testing;
 mod validate;
 mod xml;
 

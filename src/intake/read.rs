@@ -657,3 +657,182 @@ fn normalised(field: FieldIndex, text: &str, bytes: &mut Vec<u8>) {
         _ => bytes.extend_from_slice(text.as_bytes()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::testing::{TAIL, head, read_bytes, record, trouble};
+    use proptest::prelude::*;
+
+    /// An export of these records with these gaps before them, and where the records are.
+    fn export(records: &[String], gaps: &[String]) -> (String, Vec<(usize, usize)>) {
+        let mut text = head();
+        let mut spans = Vec::new();
+        for (place, record) in records.iter().enumerate() {
+            text.push_str(gaps.get(place).map_or("\n", String::as_str));
+            spans.push((text.len(), text.len() + record.len()));
+            text.push_str(record);
+        }
+        text.push_str(TAIL);
+        (text, spans)
+    }
+
+    #[test]
+    fn ordinals_and_verdicts_follow_the_file() {
+        let records = [
+            record(1, "A"),
+            record(2, ""),
+            record(1, "A")
+                .replace(
+                    "<ku:ErsEjSocAvg faltkod=\"031\">335000</ku:ErsEjSocAvg>",
+                    "<ku:Borttag faltkod=\"205\">1</ku:Borttag>",
+                )
+                .replace("<ku:Fornamn faltkod=\"216\">A</ku:Fornamn>", ""),
+        ];
+        let (text, spans) = export(&records, &[]);
+        let seen = read_bytes(text.as_bytes());
+        assert_eq!(seen.spans(), spans);
+        let fates: Vec<_> = seen.checked.iter().map(|checked| checked.fate).collect();
+        assert_eq!(fates, [Verdict::Valid, Verdict::Rejected, Verdict::Removal], "{:?}", seen.findings);
+        assert_eq!(seen.rules(2), ["schema.length"]);
+        assert_eq!(seen.checked[0].key, seen.checked[2].key);
+        assert_ne!(seen.checked[0].content, seen.checked[2].content);
+        let summary = seen.summary.expect("readable");
+        assert_eq!((summary.records, summary.valid, summary.rejected, summary.removals, summary.slow), (3, 1, 1, 1, 0));
+    }
+
+    #[test]
+    fn content_and_key_do_not_depend_on_how_values_are_written() {
+        let usual = record(7, "Åsa");
+        let odd = usual
+            .replace(">335000<", "> +00335<!-- -->000\n<")
+            .replace(">7<", ">007<")
+            .replace("Åsa", "&#xC5;<![CDATA[sa]]>")
+            .replace("<ku:ErsEjSocAvg", "<p:ErsEjSocAvg xmlns:p='http://xmls.skatteverket.se/se/skatteverket/ai/komponent/infoForBeskattning/8.0'")
+            .replace("</ku:ErsEjSocAvg", "</p:ErsEjSocAvg");
+        let seen = read_bytes(export(&[usual, odd], &[]).0.as_bytes());
+        assert_eq!((seen.checked[0].key, seen.checked[0].content), (seen.checked[1].key, seen.checked[1].content));
+        assert_eq!(seen.summary.as_ref().expect("readable").slow, 1);
+        assert_eq!(seen.rules(2), ["utskick.whitespace"]);
+    }
+
+    #[test]
+    fn a_broken_record_does_not_spoil_its_neighbours() {
+        let whole = || record(1, "A");
+        for broken in [
+            record(2, "<b>"),
+            record(2, "</ku:Fornamn>"),
+            record(2, "a & b"),
+            record(2, "a < b"),
+            record(2, "\u{1}"),
+            record(2, "]]>"),
+            record(2, "&nbsp;"),
+            record(2, "<!DOCTYPE x>"),
+            record(2, "<x y=\"</ku:Blankett>\">"),
+            record(2, "B").replace("faltkod=\"216\"", "faltkod=\"216"),
+            record(2, "B").replace("faltkod=\"216\"", "faltkod=216"),
+            record(2, "B").replace("faltkod=\"216\"", "faltkod=\"216\" faltkod=\"216\""),
+            record(2, "B").replace("</ku:Fornamn>", ""),
+            record(2, "B").replace("nummer=\"2300\"", "nummer=\"</ku:Blankett>\""),
+            record(2, "B").replace("nummer=\"2300\"", "nummer='</ku:Blankett><ku:Blankett nummer=\"2300\">'"),
+            "<ku:Blankett>".to_owned() + &record(2, "B") + "</ku:Blankett>",
+            "<ku:Blankett nummer='2300'/>".to_owned(),
+            "<ku:Blankett nummer='2300'></ku:Blankett >".to_owned(),
+            "<Blankett/>".to_owned(),
+            record(2, &"x".repeat(70_000)),
+            record(2, &"<a>".repeat(1000)),
+        ] {
+            let (text, spans) = export(&[whole(), broken.clone(), whole()], &[]);
+            let seen = read_bytes(text.as_bytes());
+            assert_eq!(seen.spans(), spans, "{broken:.300}\n{:?}", seen.summary);
+            let fates: Vec<_> = seen.checked.iter().map(|checked| checked.fate).collect();
+            assert_eq!(fates, [Verdict::Valid, Verdict::Rejected, Verdict::Valid], "{broken:.300}");
+            assert!(seen.findings.iter().all(|finding| finding.ordinal == 2), "{broken:.300}");
+        }
+    }
+
+    #[test]
+    fn a_record_without_an_end_is_cut_where_the_next_begins() {
+        let unfinished = record(2, "B").replace("</ku:Blankett>", "");
+        let (text, spans) = export(&[record(1, "A"), unfinished, record(3, "C")], &[]);
+        let seen = read_bytes(text.as_bytes());
+        assert_eq!(seen.checked.len(), 3);
+        assert_eq!(seen.spans()[2], spans[2]);
+        assert_eq!(seen.rules(2), ["schema.not-well-formed"]);
+        assert_eq!(seen.checked[2].fate, Verdict::Valid);
+    }
+
+    #[test]
+    fn what_stands_between_records_belongs_to_the_export() {
+        let gaps =
+            ["x".to_owned(), "<!-- </ku:Blankett> --><?p?>\n".to_owned(), "<ku:Other><a/></ku:Other>".to_owned()];
+        let (text, spans) = export(&[record(1, "A"), record(2, "B"), record(3, "C")], &gaps);
+        let seen = read_bytes(text.as_bytes());
+        assert_eq!(seen.spans(), spans);
+        assert_eq!(seen.rules(0), ["schema.text", "schema.unknown-element"], "{:?}", seen.summary);
+        assert_eq!(seen.summary.expect("readable").faults_of_export, 2);
+    }
+
+    #[test]
+    fn faults_between_many_records_are_told_once_each() {
+        let records: Vec<_> = (1..=3000)
+            .map(|number| record(number, if number % 7 == 0 { "<!-- </ku:Blankett> -->x" } else { "A" }))
+            .collect();
+        let gaps: Vec<_> =
+            (1..=3000).map(|number| if number % 500 == 0 { "text".to_owned() } else { "\n".to_owned() }).collect();
+        let (text, spans) = export(&records, &gaps);
+        let seen = read_bytes(text.as_bytes());
+        assert_eq!(seen.spans(), spans);
+        assert!(seen.checked.iter().all(|checked| checked.fate == Verdict::Valid));
+        assert_eq!(seen.rules(0).len(), 6);
+        assert!(seen.checked.iter().zip(1..).all(|(checked, ordinal)| checked.span.ordinal == ordinal));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Spans tile the file: they are exactly the records, whatever well-formed trouble is in and between them.
+        #[test]
+        fn spans_are_the_records(
+            names in proptest::collection::vec(proptest::collection::vec(trouble(), 0..5), 1..12),
+            comments in proptest::collection::vec("[a-z<>&/\"' ]{0,30}", 0..12),
+        ) {
+            let records: Vec<_> = (1..).zip(&names).map(|(number, name)| {
+                let name = name.concat().replace("]]>x", "").replace("</Skatteverket", "&lt;/Skatteverket");
+                record(number, &name)
+            }).collect();
+            let gaps: Vec<_> = comments.iter().map(|comment| format!("\n<!--{comment}-->\t")).collect();
+            let (text, spans) = export(&records, &gaps);
+            let seen = read_bytes(text.as_bytes());
+            prop_assert_eq!(seen.spans(), spans, "{:?}", seen.summary);
+            prop_assert!(seen.summary.is_ok());
+        }
+
+        /// Whatever is done to the bytes, reading ends, spans ascend without overlap, and ordinals have no gap.
+        #[test]
+        fn any_bytes_end_in_order(
+            edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0usize..40), 0..6),
+            pieces in proptest::collection::vec((any::<prop::sample::Index>(), trouble()), 0..4),
+        ) {
+            let (text, _) = export(&[record(1, "A"), record(2, "B"), record(3, "C")], &[]);
+            let mut bytes = text.into_bytes();
+            for (at, piece) in &pieces {
+                let at = at.index(bytes.len());
+                bytes.splice(at..at, piece.bytes());
+            }
+            for (at, byte, cut) in &edits {
+                let at = at.index(bytes.len());
+                let end = (at + cut).min(bytes.len());
+                bytes.splice(at..end, [*byte]);
+            }
+            let seen = read_bytes(&bytes);
+            let mut last = 0;
+            for ((start, end), ordinal) in seen.spans().into_iter().zip(1..) {
+                prop_assert!(last <= start && start < end && end <= bytes.len());
+                last = end;
+                prop_assert_eq!(seen.checked[ordinal - 1].span.ordinal, ordinal as u64);
+            }
+            prop_assert!(seen.findings.iter().all(|finding| finding.offset <= bytes.len() as u64));
+        }
+    }
+}

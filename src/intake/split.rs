@@ -98,6 +98,7 @@ impl<'a> Splitter<'a> {
     /// Goes back to the record that begins at `at`, whose end was not where it seemed, and takes it with care.
     pub fn again(&mut self, at: usize) -> Result<Piece, Malformed> {
         self.at = at;
+        self.ended = false;
         self.careful()
     }
 

@@ -149,3 +149,110 @@ pub fn field_by_name(name: &str) -> Option<FieldIndex> {
     });
     NAMES.get(name).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::testing::{KOMPONENT, record, trouble};
+    use proptest::prelude::*;
+
+    fn dialect(prefix: &str) -> Dialect {
+        let record = if prefix.is_empty() { "Blankett".to_owned() } else { format!("{prefix}:Blankett") };
+        Dialect::new(SchemaVersion::V8, vec![Binding::new(prefix, KOMPONENT)], "Skatteverket".into(), &record)
+    }
+
+    /// Everything of a record, to compare.
+    fn whole(record: &Record<'_>) -> impl PartialEq + std::fmt::Debug {
+        let statement = &record.statement;
+        let values: Vec<_> = statement.values().map(|(field, text)| (field, text.to_owned())).collect();
+        (
+            (
+                statement.form,
+                statement.nummer.to_string(),
+                statement.arendeagare.to_string(),
+                statement.period.to_string(),
+            ),
+            (
+                values,
+                record.places.clone(),
+                record.arendeagare_at,
+                record.period_at,
+                record.arendenummer.clone().map(|(v, at)| (v.into_owned(), at)),
+            ),
+            (record.has_arendeagare, record.has_period, record.has_nummer),
+        )
+    }
+
+    /// Whatever the fast way accepts, the slow way reads the same, without a fault of structure.
+    fn agree(text: &str, prefix: &str) -> Option<()> {
+        let dialect = dialect(prefix);
+        let fast = fast(text.as_bytes(), &dialect, &mut Scratch::default())?;
+        let mut faults = Faults::default();
+        match slow(text.as_bytes(), &dialect, &mut faults) {
+            Parsed::Record(slow) => assert!(whole(&fast) == whole(&slow), "{:?}\n{:?}", whole(&fast), whole(&slow)),
+            other => panic!("the slow way says {other:?} of\n{text}"),
+        }
+        assert!(faults.is_empty(), "{faults:?}");
+        Some(())
+    }
+
+    #[test]
+    fn an_ordinary_record_takes_the_fast_way_with_any_prefix() {
+        let text = record(7, "Åsa");
+        assert!(agree(&text, "ku").is_some());
+        assert!(agree(&text.replace("ku:", ""), "").is_some());
+        assert!(agree(&text.replace("ku:", "skv-1:"), "skv-1").is_some());
+        assert!(agree(&text.replace(">2022</ku:Period>", ">2022</ku:Period><ku:Arendenummer/>"), "ku").is_none());
+        assert!(
+            agree(
+                &text.replace(
+                    "<ku:Period>2022</ku:Period>",
+                    "<ku:Arendenummer></ku:Arendenummer><ku:Period>2022</ku:Period>"
+                ),
+                "ku"
+            )
+            .is_some()
+        );
+    }
+
+    #[test]
+    fn borrowed_values_point_into_the_span() {
+        let text = record(7, "Åsa");
+        let dialect = dialect("ku");
+        let record = fast(text.as_bytes(), &dialect, &mut Scratch::default()).expect("ordinary");
+        let name = record.statement.text(crate::domain::faltkod::FORNAMN).expect("there");
+        assert!(text.as_bytes().as_ptr_range().contains(&name.as_ptr()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn fast_and_slow_give_the_same_record(
+            edits in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..12, trouble()), 0..4),
+            swap in any::<prop::sample::Index>(),
+        ) {
+            let mut text = record(7, "Zo\u{eb}");
+            // Move one field elsewhere, then edit at will.
+            let fields: Vec<(usize, usize)> = text.match_indices(" faltkod=").filter_map(|(at, _)| {
+                let start = text[..at].rfind('<')?;
+                let name = &text[start + 1..at];
+                let end = text[at..].find(&format!("</{name}>"))? + at + name.len() + 3;
+                Some((start, end))
+            }).collect();
+            let (start, end) = fields[swap.index(fields.len())];
+            let moved = text[start..end].to_owned();
+            text.replace_range(start..end, "");
+            let target = text.find("<ku:KU10>").expect("there") + "<ku:KU10>".len();
+            text.insert_str(target, &moved);
+            for (at, cut, piece) in &edits {
+                let mut at = at.index(text.len());
+                while !text.is_char_boundary(at) { at -= 1; }
+                let mut end = (at + cut).min(text.len());
+                while !text.is_char_boundary(end) { end += 1; }
+                if cut % 3 == 0 { text.insert_str(at, piece) } else { text.replace_range(at..end, if cut % 3 == 1 { "" } else { piece }) }
+            }
+            agree(&text, "ku");
+        }
+    }
+}
