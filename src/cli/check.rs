@@ -7,6 +7,7 @@ use crate::error::{Error, Exit, Result};
 use crate::intake::{
     Access, Checked, Export, Finding, IntakeError, Options, Rejects, Settler, Stop, Summary, Verdict, read,
 };
+use crate::pipeline::preflight::{Of, State, preflight};
 use clap::Args;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -93,8 +94,16 @@ pub struct Gateways {
 
 /// Looks at what the settings name beside the exports.
 fn gateways(config: &Config) -> Result<Gateways> {
-    let lines = vec![format!("settings {} are read", config.file.display())];
-    Ok(Gateways { lines, exit: Exit::Done })
+    let mut lines = vec![format!("settings {} are read", config.file.display())];
+    let checked = preflight(config)?;
+    lines.extend(checked.iter().map(|at| format!("{}: {} {}", at.state, at.what, at.detail)));
+    let wrong = |of: Of| checked.iter().any(|at| at.state == State::Wrong && at.of == of);
+    let exit = match (wrong(Of::Settings), wrong(Of::Gateway)) {
+        (true, _) => Exit::Settings,
+        (false, true) => Exit::Refused,
+        (false, false) => Exit::Done,
+    };
+    Ok(Gateways { lines, exit })
 }
 
 /// Digests with a key of the moment: they only tell equal from different within this process.

@@ -110,6 +110,8 @@ pub enum Reason {
     NoAddress = 22,
     /// Another unfinished run of the installation has this statement.
     OtherRun = 23,
+    /// Paper was the channel and the settings name no print supplier.
+    NoPrintSupplier = 24,
 
     // Rejected, replaced, not sent.
     /// A schema or rule fault; the findings tell which.
@@ -169,6 +171,7 @@ names!(Reason {
     Protected => "protected",
     NoAddress => "no_address",
     OtherRun => "other_run",
+    NoPrintSupplier => "no_print_supplier",
     Faulty => "faulty",
     Repeated => "repeated",
     Corrected => "corrected",

@@ -156,6 +156,11 @@ impl Gateway {
         &self.settings
     }
 
+    /// Its side of TLS, for other gateways of the same sender.
+    pub fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
     /// Its pace.
     pub fn pacer(&self) -> &Pacer {
         &self.pacer

@@ -20,6 +20,9 @@ pub mod encrypt;
 pub mod envelope;
 pub mod keys;
 pub mod sign;
+mod workshop;
+
+pub use workshop::{Job, Made, PrepareError, Workshop};
 
 #[cfg(test)]
 mod testing;

@@ -243,6 +243,11 @@ impl Journal {
         self.bulk(Bulk::Amend(rows))
     }
 
+    /// Marks statements admitted before as corrections of what an earlier run sent. As [`Journal::admit`].
+    pub fn correct(&self, ordinals: Vec<u64>) -> Result<(), TrackError> {
+        self.bulk(Bulk::Correct(ordinals))
+    }
+
     /// Ends pass 1: queues and person index are made, everything is synced, the register names the run, and from now on
     /// statements may leave.
     ///

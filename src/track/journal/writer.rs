@@ -35,6 +35,7 @@ pub(super) enum Bulk {
     Restart(Reply),
     Admit(Vec<StatementRow>),
     Amend(Vec<Amend>),
+    Correct(Vec<u64>),
     Release(Vec<RunExport>, Reply),
     Finish(Sender<Result<Phase, TrackError>>),
     Operators(Vec<RunOperator>, Reply),
@@ -221,6 +222,13 @@ impl Writer {
                     let _ = settle(self, result);
                 }
             }
+            Bulk::Correct(ordinals) => {
+                if refused.is_none() {
+                    let result =
+                        self.correct(&ordinals).map_err(|error| TrackError::storage("mark corrections", error));
+                    let _ = settle(self, result);
+                }
+            }
             Bulk::Release(exports, reply) => {
                 let result = refused.map_or_else(|| self.release(&exports), Err);
                 let _ = reply.send(settle(self, result));
@@ -338,6 +346,18 @@ impl Writer {
             match update.execute(params![row.ordinal as i64, row.outcome as u8, row.reason as u8])? {
                 1 => (),
                 // Never admitted: the journal would not hold what pass 1 thinks it holds.
+                changed => return Err(rusqlite::Error::StatementChangedRows(changed)),
+            }
+        }
+        Ok(())
+    }
+
+    fn correct(&mut self, ordinals: &[u64]) -> rusqlite::Result<()> {
+        self.begin_admission()?;
+        let mut update = self.conn.prepare_cached("UPDATE statement SET correction = 1 WHERE ordinal = ?1")?;
+        for ordinal in ordinals {
+            match update.execute([*ordinal as i64])? {
+                1 => (),
                 changed => return Err(rusqlite::Error::StatementChangedRows(changed)),
             }
         }

@@ -1,0 +1,500 @@
+//! An operator's desk: pulls what waits for the operator, has letters made just ahead of need, and sends them.
+//!
+//! Per statement: journal row → letter on the CPU pool → connection → permit → intent → first byte → verdict → outcome.
+//! A desk that is stopped, slow or waiting holds up nobody else.
+
+use super::open::Run;
+use super::route;
+use crate::config::{InDoubt, Operator};
+use crate::domain::{Identity, Reason};
+use crate::error::Error;
+use crate::gateway::{Address, CallError, Gateway};
+use crate::prepare::{Made, PrepareError};
+use crate::submit::{self, Attempt, Verdict, retry};
+use crate::track::{AttemptOver, DigitalEnd, End, Found, Intent, OpenIntent, RouteRow, Routed};
+use hyper::body::Bytes;
+use jiff::Timestamp;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, mpsc};
+
+/// Rows of one query.
+pub(super) const PAGE: usize = 512;
+/// Sealed letters ahead of the concurrency bound: enough for two cores to sign while requests fly.
+pub(super) const AHEAD: usize = 16;
+/// Statements of one operator that wait for another try before nothing else of it is tried.
+pub(super) const LATER: usize = 10_000;
+/// How long an intent is written before its slot: the journal's group window and a sync.
+const LEAD: Duration = Duration::from_millis(12);
+
+/// An operator and what its desk keeps.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) index: usize,
+    pub(super) gateway: Gateway,
+    pub(super) settings: Operator,
+    budget: Mutex<retry::Budget>,
+}
+
+impl Desk {
+    pub(super) fn new(index: usize, gateway: Gateway, settings: Operator) -> Self {
+        Self { index, gateway, settings, budget: Mutex::default() }
+    }
+
+    fn wait_before_retry(&self, attempt: u32, asked: Option<Duration>) -> Duration {
+        let wait = retry::wait_before_next(attempt, asked, fastrand::f64());
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner).spend(wait)
+    }
+
+    fn success(&self) {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner).success();
+    }
+}
+
+/// A statement at a desk.
+#[derive(Debug)]
+struct Item {
+    routed: Routed,
+    /// A request of it may have arrived already: then only the same bytes may be sent, and only a delivery settles it.
+    doubt: Option<(Intent, Reason)>,
+}
+
+/// What became of a statement that was given out.
+enum Back {
+    /// It has its end, or is no longer this desk's.
+    Settled(u64),
+    /// It is to be tried again from this time.
+    Later(Box<Item>, Instant),
+    /// It stays as it is: the run drains, or the desk is stopped.
+    Left(u64),
+}
+
+/// Runs a desk until everything is settled, the run drains, or the operator refuses us.
+pub(super) async fn run(run: Arc<Run>, desk: Arc<Desk>, doubtful: Vec<OpenIntent>) {
+    if let Err(error) = pull(&run, &desk, doubtful).await {
+        run.play.fail(error);
+    }
+}
+
+async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Result<(), Error> {
+    let ahead = desk.settings.concurrency + AHEAD;
+    let permits = Arc::new(Semaphore::new(ahead));
+    let (back, mut returned) = mpsc::channel(ahead);
+    let mut queue = Queue { again: doubtful.into_iter().map(doubtful_item).collect(), ..Queue::default() };
+    loop {
+        while let Ok(item) = returned.try_recv() {
+            queue.take_back(item);
+        }
+        if run.play.drain.is_cancelled() || run.play.settled.is_cancelled() || run.play.is_stopped(desk.index) {
+            break;
+        }
+        if desk.gateway.breaker().failing_for(Instant::now()).is_some_and(|at| at > desk.settings.give_up_after) {
+            stop(run, desk, format!("{} has not answered for {:?}", desk.settings.name, desk.settings.give_up_after));
+            break;
+        }
+        if let Some(from) = run.play.take_routed(desk.index) {
+            queue.look_from(from);
+        }
+        let changed = run.play.change_seen();
+        let next = queue.next(run, desk)?;
+        let Some(item) = next else {
+            if queue.out.is_empty() {
+                run.play.idle(desk.index);
+            }
+            let due = queue.next_due().unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
+            tokio::select! {
+                Some(item) = returned.recv() => queue.take_back(item),
+                () = changed => {}
+                () = tokio::time::sleep_until(due.into()) => {}
+                () = run.play.drain.cancelled() => {}
+                () = run.play.settled.cancelled() => {}
+            }
+            continue;
+        };
+        // Wait for room ahead of the operator; the statement is put back if the run ends meanwhile.
+        let permit = loop {
+            tokio::select! {
+                biased;
+                () = run.play.drain.cancelled() => break None,
+                Some(item) = returned.recv() => queue.take_back(item),
+                permit = Arc::clone(&permits).acquire_owned() => break permit.ok(),
+            }
+        };
+        let Some(permit) = permit else { break };
+        queue.out.insert(item.routed.work.span.ordinal);
+        let (run, desk, back) = (Arc::clone(run), Arc::clone(desk), back.clone());
+        run.clone().tasks.spawn(async move {
+            let ordinal = item.routed.work.span.ordinal;
+            let end = match deliver(&run, &desk, item).await {
+                Ok(end) => end,
+                Err(error) => {
+                    run.play.fail(error);
+                    Back::Left(ordinal)
+                }
+            };
+            drop(permit);
+            // A desk that has stopped pulling no longer listens.
+            let _ = back.send(end).await;
+        });
+    }
+    // Attempts under way go on to their outcome; taking their ends keeps them from waiting for us.
+    drop(back);
+    while returned.recv().await.is_some() {}
+    Ok(())
+}
+
+fn stop(run: &Run, desk: &Desk, why: String) {
+    tracing::error!(operator = desk.settings.name, why, "the operator's queue stops; its statements stay pending");
+    run.note("operator_stopped", &why);
+    if let Some(seen) = run.progress.operators.get(desk.index) {
+        seen.stopped.store(true, Ordering::Relaxed);
+    }
+    run.play.stop_desk(desk.index, why);
+}
+
+fn doubtful_item(open: OpenIntent) -> Item {
+    let OpenIntent { work, intent, reason } = open;
+    let routed = Routed {
+        address: intent.address.clone(),
+        looked_up: intent.at,
+        attempts: intent.attempt,
+        not_before: None,
+        not_delivered: 0,
+        work,
+    };
+    Item { routed, doubt: Some((intent, reason)) }
+}
+
+/// What waits at a desk: a page of the journal, and statements that are to be tried again.
+#[derive(Default)]
+struct Queue {
+    /// Everything up to this ordinal has been read.
+    cursor: u64,
+    page: VecDeque<Routed>,
+    exhausted: bool,
+    again: VecDeque<Item>,
+    later: BinaryHeap<Reverse<(Instant, u64)>>,
+    waiting: BTreeMap<u64, Item>,
+    /// Statements that are given out.
+    out: HashSet<u64>,
+}
+
+impl Queue {
+    /// The next statement that may go now.
+    fn next(&mut self, run: &Run, desk: &Desk) -> Result<Option<Item>, Error> {
+        if let Some(item) = self.again.pop_front() {
+            return Ok(Some(item));
+        }
+        if self.later.peek().is_some_and(|Reverse((at, _))| *at <= Instant::now())
+            && let Some(Reverse((_, ordinal))) = self.later.pop()
+            && let Some(item) = self.waiting.remove(&ordinal)
+        {
+            return Ok(Some(item));
+        }
+        if self.later.len() >= LATER {
+            return Ok(None);
+        }
+        loop {
+            if let Some(routed) = self.page.pop_front() {
+                let ordinal = routed.work.span.ordinal;
+                if self.out.contains(&ordinal) || self.waiting.contains_key(&ordinal) {
+                    continue;
+                }
+                let item = Item { routed, doubt: None };
+                match item.routed.not_before.map(|at| at.duration_since(Timestamp::now())) {
+                    Some(wait) if wait.is_positive() => {
+                        let wait = Duration::try_from(wait).unwrap_or_default();
+                        self.put_off(item, Instant::now() + wait);
+                    }
+                    _ => return Ok(Some(item)),
+                }
+                continue;
+            }
+            if self.exhausted {
+                return Ok(None);
+            }
+            let page = run.blocking(|| run.journal.routed(desk.index as u16, self.cursor, PAGE))?;
+            self.exhausted = page.len() < PAGE;
+            self.cursor = page.last().map_or(self.cursor, |last| last.work.span.ordinal);
+            self.page.extend(page);
+        }
+    }
+
+    /// Something was routed from this ordinal on.
+    fn look_from(&mut self, ordinal: u64) {
+        self.exhausted = false;
+        if ordinal <= self.cursor {
+            self.cursor = ordinal - 1;
+            self.page.clear();
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.later.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn put_off(&mut self, item: Item, at: Instant) {
+        let ordinal = item.routed.work.span.ordinal;
+        self.later.push(Reverse((at, ordinal)));
+        self.waiting.insert(ordinal, item);
+    }
+
+    fn take_back(&mut self, back: Back) {
+        match back {
+            Back::Settled(ordinal) | Back::Left(ordinal) => {
+                self.out.remove(&ordinal);
+            }
+            Back::Later(item, at) => {
+                self.out.remove(&item.routed.work.span.ordinal);
+                self.put_off(*item, at);
+            }
+        }
+    }
+}
+
+/// Takes one statement as far as it goes now.
+async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Error> {
+    let ordinal = item.routed.work.span.ordinal;
+    let stays = Ok(Back::Left(ordinal));
+    let Some(recipient) = run.recipient(&item.routed.work)? else {
+        return end(run, desk, &item, End::Unreachable(Reason::NotAddressable), None).await;
+    };
+    let age = Timestamp::now().duration_since(item.routed.looked_up);
+    if item.doubt.is_none() && Duration::try_from(age).is_ok_and(|age| age > run.config.run.lookup_max_age) {
+        return look_up_again(run, desk, &item, &recipient, AskAgain::Stale).await;
+    }
+    let Some(address) = Address::parse(&item.routed.address) else {
+        return end(run, desk, &item, End::Unreachable(Reason::UnknownOperator), None).await;
+    };
+    let made = match run.make(desk.index, &item.routed.work, item.doubt.as_ref().map(|(intent, _)| intent)).await? {
+        Ok(made) => made,
+        Err(error) => return cannot_be_made(run, desk, &item, &error).await,
+    };
+    if let Some((intent, _)) = &item.doubt
+        && intent.request_sha256 != made.sealed.sha256
+    {
+        return end(run, desk, &item, End::InDoubt(Reason::BytesDiffer), None).await;
+    }
+    let body = Bytes::from(made.sealed.bytes.clone());
+    loop {
+        let lease = tokio::select! {
+            lease = desk.gateway.lease(&address) => lease,
+            () = run.play.drain.cancelled() => return stays,
+        };
+        let lease = match lease {
+            Ok(lease) => lease,
+            Err(error @ (CallError::Untrusted(_) | CallError::CertificateRefused(_))) => {
+                stop(run, desk, format!("{}: {error}", desk.settings.name));
+                return stays;
+            }
+            Err(error) => {
+                tracing::debug!(operator = desk.settings.name, %error, "no connection");
+                return Ok(Back::Later(Box::new(item), Instant::now() + Duration::from_millis(100)));
+            }
+        };
+        if run.play.drain.is_cancelled() || run.play.is_stopped(desk.index) {
+            return stays;
+        }
+        item.routed.attempts += 1;
+        let intent = intent(run, desk, &item, &made);
+        let what = Attempt {
+            gateway: &desk.gateway,
+            address: &address,
+            recipient: &recipient,
+            body: body.clone(),
+            lead: LEAD,
+        };
+        let seen = run.progress.operators.get(desk.index);
+        seen.inspect(|seen| _ = seen.under_way.fetch_add(1, Ordering::Relaxed));
+        let verdict = submit::attempt(lease, what, async || run.journal.intend(intent.clone()).await).await;
+        seen.inspect(|seen| _ = seen.under_way.fetch_sub(1, Ordering::Relaxed));
+        match verdict? {
+            Verdict::Delivered { trans_id } => {
+                desk.success();
+                seen.inspect(|seen| _ = seen.delivered.fetch_add(1, Ordering::Relaxed));
+                return end(run, desk, &item, End::Delivered { trans_id }, None).await;
+            }
+            // After a request that may have arrived, nothing but a delivery settles it.
+            Verdict::Again { cause, code, call_id, wait, counts } => {
+                if let Some(asked) = wait {
+                    desk.gateway.pacer().hold_until(Instant::now() + asked);
+                    run.note("operator_asks_to_wait", &format!("{}: {cause}, {asked:?}", desk.settings.name));
+                }
+                let used_up = item.routed.attempts >= desk.settings.attempts;
+                if used_up && counts {
+                    let last = match &item.doubt {
+                        Some((_, reason)) => End::InDoubt(*reason),
+                        None => End::Failed(Reason::AttemptsUsedUp),
+                    };
+                    return end(run, desk, &item, last, Some(Fault { code, call_id, detail: cause })).await;
+                }
+                let pause = if counts { desk.wait_before_retry(item.routed.attempts, wait) } else { Duration::ZERO };
+                over(run, &item, Fault { code, call_id, detail: cause }, pause).await?;
+                if counts {
+                    return Ok(Back::Later(Box::new(item), Instant::now() + pause));
+                }
+            }
+            Verdict::Stop { cause, code, call_id } => {
+                over(run, &item, Fault { code, call_id, detail: cause.clone() }, Duration::ZERO).await?;
+                stop(run, desk, format!("{}: {cause}", desk.settings.name));
+                return stays;
+            }
+            Verdict::InDoubt(reason) if desk.settings.in_doubt == InDoubt::Resend => {
+                if item.routed.attempts >= desk.settings.attempts {
+                    return end(run, desk, &item, End::InDoubt(reason), None).await;
+                }
+                tracing::warn!(ordinal, operator = desk.settings.name, %reason, "in doubt, sent again by the operator's policy");
+                item.doubt = Some((intent, reason));
+                let pause = desk.wait_before_retry(item.routed.attempts, None);
+                return Ok(Back::Later(Box::new(item), Instant::now() + pause));
+            }
+            Verdict::InDoubt(reason) => return end(run, desk, &item, End::InDoubt(reason), None).await,
+            _ if item.doubt.is_some() => {
+                let reason = item.doubt.as_ref().map_or(Reason::UnclearAnswer, |(_, reason)| *reason);
+                return end(run, desk, &item, End::InDoubt(reason), None).await;
+            }
+            Verdict::NotDelivered => {
+                run.journal.look_up_again(attempt_over(&item, Fault::said("Delivered = false"))).await?;
+                return look_up_again(run, desk, &item, &recipient, AskAgain::NotDelivered).await;
+            }
+            Verdict::Refused { reason, code, call_id } => {
+                let fault = Fault { code, call_id, detail: "refused for good".into() };
+                return end(run, desk, &item, End::Failed(reason), Some(fault)).await;
+            }
+            Verdict::Protected { call_id } => {
+                let fault = Fault { code: Some(6006), call_id, detail: "protected identity".into() };
+                return end(run, desk, &item, End::Held(Reason::Protected), Some(fault)).await;
+            }
+        }
+    }
+}
+
+/// What a gateway said beside its verdict.
+struct Fault {
+    code: Option<u32>,
+    call_id: Option<String>,
+    detail: String,
+}
+
+impl Fault {
+    fn said(detail: &str) -> Self {
+        Self { code: None, call_id: None, detail: detail.into() }
+    }
+}
+
+fn intent(run: &Run, desk: &Desk, item: &Item, made: &Made) -> Intent {
+    let work = &item.routed.work;
+    Intent {
+        ordinal: work.span.ordinal,
+        attempt: item.routed.attempts,
+        operator: desk.index as u16,
+        address: item.routed.address.clone(),
+        at: Timestamp::now(),
+        seal_date: made.seal_date.clone(),
+        sender_cert: made.sender_cert,
+        mediator_cert: made.mediator_cert,
+        renderer: made.renderer,
+        content_secrets: made.secrets.clone(),
+        request_sha256: made.sealed.sha256,
+        message_id: run.installation.message_id(&work.key, &work.content),
+    }
+}
+
+async fn end(run: &Run, desk: &Desk, item: &Item, end: End, fault: Option<Fault>) -> Result<Back, Error> {
+    let ordinal = item.routed.work.span.ordinal;
+    if matches!(end, End::InDoubt(_)) {
+        tracing::error!(ordinal, operator = desk.settings.name, "in doubt: ask the operator, then settle it");
+    }
+    let to_paper = matches!(end, End::Unreachable(_));
+    let (fault_code, call_id, detail) = fault.map_or((None, None, None), |at| (at.code, at.call_id, Some(at.detail)));
+    let attempt = item.routed.attempts;
+    run.journal
+        .end_digital(DigitalEnd { ordinal, attempt, at: Timestamp::now(), end, fault_code, call_id, detail })
+        .await?;
+    run.progress.ended(1);
+    if to_paper {
+        run.paper_waits.notify_one();
+    }
+    Ok(Back::Settled(ordinal))
+}
+
+async fn over(run: &Run, item: &Item, fault: Fault, pause: Duration) -> Result<(), Error> {
+    let mut over = attempt_over(item, fault);
+    over.not_before = (!pause.is_zero()).then(|| Timestamp::now() + pause);
+    Ok(run.journal.attempt_over(over).await?)
+}
+
+fn attempt_over(item: &Item, fault: Fault) -> AttemptOver {
+    AttemptOver {
+        ordinal: item.routed.work.span.ordinal,
+        attempt: item.routed.attempts,
+        cause: fault.detail,
+        fault_code: fault.code,
+        call_id: fault.call_id,
+        not_before: None,
+    }
+}
+
+/// Why FaR is asked about a recipient again.
+enum AskAgain {
+    /// Its answer is older than the settings allow.
+    Stale,
+    /// The operator answered Delivered = false. Happens once: whoever is still at the same address then, or is not
+    /// taken at the second one either, is unreachable.
+    NotDelivered,
+}
+
+async fn look_up_again(
+    run: &Run,
+    desk: &Desk,
+    item: &Item,
+    recipient: &Identity,
+    why: AskAgain,
+) -> Result<Back, Error> {
+    let Item { routed, .. } = item;
+    let ordinal = routed.work.span.ordinal;
+    let not_taken = matches!(why, AskAgain::NotDelivered);
+    if not_taken && routed.not_delivered > 0 {
+        return end(run, desk, item, End::Unreachable(Reason::NotDelivered), None).await;
+    }
+    let sender = run.config.senders.id_of(&routed.work.uppgiftslamnare);
+    let answer = tokio::select! {
+        answer = run.far.ask(&sender, std::slice::from_ref(recipient)) => answer,
+        () = run.play.drain.cancelled() => return Ok(Back::Left(ordinal)),
+    };
+    let found = match answer {
+        Ok(mut found) => found.remove(recipient).map(route::row),
+        Err(error) => {
+            tracing::warn!(ordinal, %error, "FaR cannot be asked again about a statement; it stays pending");
+            None
+        }
+    };
+    match found {
+        None => Ok(Back::Left(ordinal)),
+        Some(Found::Unreachable(reason)) => end(run, desk, item, End::Unreachable(reason), None).await,
+        Some(Found::Mailbox { operator, address })
+            if not_taken && usize::from(operator) == desk.index && address == routed.address =>
+        {
+            end(run, desk, item, End::Unreachable(Reason::NotDelivered), None).await
+        }
+        Some(found @ Found::Mailbox { operator, .. }) => {
+            run.journal.route(vec![RouteRow { ordinal, looked_up: Timestamp::now(), found }]).await?;
+            run.play.routed(usize::from(operator), ordinal);
+            Ok(Back::Settled(ordinal))
+        }
+    }
+}
+
+async fn cannot_be_made(run: &Run, desk: &Desk, item: &Item, error: &PrepareError) -> Result<Back, Error> {
+    let ordinal = item.routed.work.span.ordinal;
+    tracing::error!(ordinal, %error, "the statement cannot be prepared");
+    let ending = match (&item.doubt, error.is_too_large()) {
+        (Some(_), _) => End::InDoubt(Reason::BytesDiffer),
+        (None, true) => End::Failed(Reason::TooLarge),
+        (None, false) => End::Failed(Reason::PrepareFailed),
+    };
+    end(run, desk, item, ending, Some(Fault::said(&error.to_string()))).await
+}

@@ -1,0 +1,619 @@
+//! Opening a run, taking it through its two passes, and closing it.
+
+use super::deliver::{self, Desk};
+use super::play::Play;
+use super::{paper, release, route};
+use crate::config::{Config, InDoubt, Rate};
+use crate::domain::{Identity, Kontrolluppgift, Outcome, PersonDigest, Reason};
+use crate::error::{Error, Exit, Result};
+use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
+use crate::intake::{self, Access, Export, ExportFingerprint, IntakeError, Stop};
+use crate::lookup::Far;
+use crate::prepare::encrypt::CmsRecipient;
+use crate::prepare::keys::{Certificate, Credential};
+use crate::prepare::sign::Signer;
+use crate::prepare::{Job, Made, PrepareError, Workshop};
+use crate::track::{
+    DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
+    RunHeader, RunOperator, Work,
+};
+use crate::watch::{self, Progress, Stage};
+use jiff::Timestamp;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Notify, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// Where a run's private copies of its exports lie, in its folder.
+const COPIES: &str = "exports";
+
+/// What `send` was asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// The exports, in the order that gives the ordinals.
+    pub exports: Vec<PathBuf>,
+    /// The settings.
+    pub config: PathBuf,
+    /// Folder of the run.
+    pub run: PathBuf,
+    /// Identities to hold back, one a line, beside those of the settings.
+    pub protected: Option<PathBuf>,
+    /// Sends although more statements are rejected than the settings allow.
+    pub accept_rejects: bool,
+    /// Sends although an earlier run has sent the same statement.
+    pub again: bool,
+    /// Maps the exports where they lie, without a private copy.
+    pub in_place: bool,
+}
+
+/// Everything that the two passes share.
+pub(super) struct Run {
+    pub(super) folder: PathBuf,
+    pub(super) config: Config,
+    pub(super) installation: Arc<Installation>,
+    pub(super) journal: Journal,
+    pub(super) exports: Vec<Export>,
+    pub(super) intake: intake::Options,
+    pub(super) protected: HashSet<PersonDigest>,
+    pub(super) workshop: Workshop,
+    pub(super) printer: Option<CmsRecipient>,
+    pub(super) paper_folder: PathBuf,
+    pub(super) far: Far,
+    pub(super) pool: rayon::ThreadPool,
+    pub(super) progress: Arc<Progress>,
+    pub(super) play: Play,
+    pub(super) paper_waits: Notify,
+    pub(super) tasks: TaskTracker,
+    /// The day by which people are of age: when the run was made, in Sweden.
+    pub(super) day: jiff::civil::Date,
+    bundles: AtomicU32,
+    refused_sender: Mutex<Option<String>>,
+    _locks: GatewayLocks,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code.
+    pub exit: Exit,
+    /// Gateways that refused us, and why, for operations.
+    pub refusals: Vec<String>,
+    /// Whether it was asked to stop before everything was settled.
+    pub drained: bool,
+}
+
+/// What a run must know when it is resumed, beside its header.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct Remembered {
+    accept_rejects: bool,
+    again: bool,
+    in_place: bool,
+}
+
+/// Starts a run, or goes on with the one that the folder has.
+pub fn send(order: &Order) -> Result<Ended> {
+    if Journal::exists(&order.run) {
+        return go_on(order);
+    }
+    let config = Config::read(&order.config)?;
+    let keys = Keys::load(&config)?;
+    let installation = Arc::new(Installation::open(&config.installation)?);
+    let locks = lock(&config, &installation)?;
+    let copies = order.run.join(COPIES);
+    make_folder(&copies)?;
+    let access = match order.in_place {
+        true => Access::InPlace,
+        false => Access::Staged(copies),
+    };
+    let exports =
+        order.exports.iter().map(|path| Export::open(path, &access).map_err(unreadable)).collect::<Result<Vec<_>>>()?;
+    let remembered = Remembered { accept_rejects: order.accept_rejects, again: order.again, in_place: order.in_place };
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let header = RunHeader {
+        run_id: new_run_id(),
+        created: Timestamp::now(),
+        config_file: absolute(&order.config),
+        protected_file: order.protected.as_deref().map(absolute),
+        exports: exports
+            .iter()
+            .map(|export| {
+                let fingerprint = serde_json::to_value(export.fingerprint()).unwrap_or_default();
+                RunExport { fingerprint, first_ordinal: 0, statements: 0 }
+            })
+            .collect(),
+        operators: config.operators.iter().map(run_operator).collect(),
+        deadline: config.run.deadline,
+        remembered: serde_json::to_value(remembered).unwrap_or_default(),
+    };
+    let journal = Journal::create(&order.run, &installation, &header)?;
+    let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
+    take_through(run, remembered)
+}
+
+/// Goes on with a run.
+pub fn resume(folder: &Path, accept_rejects: bool) -> Result<Ended> {
+    go_on(&Order { run: folder.to_path_buf(), accept_rejects, ..Order::default() })
+}
+
+fn go_on(order: &Order) -> Result<Ended> {
+    // The header names the settings, and the settings the installation that opens the journal.
+    let config_file = JournalReader::open(&order.run)?.header().config_file.clone();
+    let config = Config::read(&config_file)?;
+    let installation = Arc::new(Installation::open(&config.installation)?);
+    let locks = lock(&config, &installation)?;
+    let journal = Journal::open(&order.run, &installation)?;
+    let header = journal.header();
+    let mut remembered: Remembered = serde_json::from_value(header.remembered.clone()).unwrap_or_default();
+    remembered.accept_rejects |= order.accept_rejects;
+    if journal.phase() == Phase::Finished {
+        return Ok(Ended { exit: crate::track::exit(&journal.counts()?), refusals: Vec::new(), drained: false });
+    }
+    let keys = Keys::load(&config)?;
+    let operators: Vec<RunOperator> = config.operators.iter().map(run_operator).collect();
+    journal.know_operators(&operators)?;
+    let exports = header
+        .exports
+        .iter()
+        .map(|export| {
+            let fingerprint = serde_json::from_value(export.fingerprint.clone()).map_err(|error| {
+                Error::because(Exit::Storage, "the journal's note of an export cannot be read", error)
+            })?;
+            let fingerprint: ExportFingerprint = fingerprint;
+            Export::reopen(&fingerprint.staged, &fingerprint).map_err(unreadable)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    same_exports(&order.exports, &exports)?;
+    let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
+    take_through(run, remembered)
+}
+
+/// Exports named on the command line must be those that the run began with.
+fn same_exports(named: &[PathBuf], exports: &[Export]) -> Result<()> {
+    let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let same = named.is_empty()
+        || named.len() == exports.len()
+            && named.iter().zip(exports).all(|(named, export)| resolved(named) == resolved(export.path()));
+    if same {
+        return Ok(());
+    }
+    Err(Error::new(Exit::Usage, "the run folder holds a run of other exports")
+        .remedy("name a new run folder, or go on with this run by `utskick resume`"))
+}
+
+fn take_through(run: Run, remembered: Remembered) -> Result<Ended> {
+    let line = watch::show(Arc::clone(&run.progress));
+    run.note("start", env!("CARGO_PKG_VERSION"));
+    if run.journal.phase() == Phase::Intake {
+        let mut released = release::read(&run)?;
+        release::brake(&run, &released, remembered.accept_rejects)?;
+        release::settle_earlier(&run, &mut released, remembered.again)?;
+        run.journal.release(released.exports)?;
+    }
+    let ended = second_pass(run);
+    drop(line);
+    ended
+}
+
+fn second_pass(run: Run) -> Result<Ended> {
+    run.progress.enter(Stage::Sending);
+    run.progress.total.store(run.journal.counts()?.of(Outcome::Pending), Ordering::Relaxed);
+    let run = Arc::new(run);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::because(Exit::Storage, "cannot start the runtime", error))?;
+    runtime.block_on(desks(&run))?;
+    drop(runtime);
+    if let Some(error) = run.play.take_fatal() {
+        return Err(error);
+    }
+    let drained = run.play.drain.is_cancelled();
+    let counts = run.journal.counts()?;
+    run.note(if drained { "drained" } else { "end" }, &format!("{} statements", counts.statements()));
+    let settled = counts.of(Outcome::Pending) == 0;
+    if settled {
+        run.journal.finish()?;
+        if counts.of(Outcome::InDoubt) == 0 && !run.config.run.keep_export {
+            run.remove_payload()?;
+        }
+    }
+    let mut refusals = run.play.refusals();
+    refusals.sort_unstable();
+    let exit = match crate::track::exit(&counts) {
+        Exit::Pending if !refusals.is_empty() && !drained => Exit::Refused,
+        exit => exit,
+    };
+    Ok(Ended { exit, refusals, drained })
+}
+
+/// Starts the desks of pass 2 and waits until the last has come to rest.
+async fn desks(run: &Arc<Run>) -> Result<()> {
+    let tls = run.far.gateway.tls().clone();
+    let desks: Vec<Arc<Desk>> = run
+        .config
+        .operators
+        .iter()
+        .enumerate()
+        .map(|(index, operator)| {
+            let settings = GatewaySettings {
+                name: operator.name.clone(),
+                rate: operator.rate_per_s,
+                concurrency: operator.concurrency,
+                connect_timeout: operator.connect_timeout,
+                timeout: operator.timeout,
+            };
+            Arc::new(Desk::new(index, Gateway::new(settings, tls.clone()), operator.clone()))
+        })
+        .collect();
+    let mut doubtful = settle_doubts(run).await?;
+    let signals = tokio::spawn(heed_signals(Arc::clone(run)));
+    let at_work = TaskTracker::new();
+    for desk in &desks {
+        let own = doubtful.get_mut(desk.index).map(std::mem::take).unwrap_or_default();
+        // Whatever an earlier process routed waits in the journal from the first ordinal on.
+        run.play.routed(desk.index, 1);
+        at_work.spawn(deliver::run(Arc::clone(run), Arc::clone(desk), own));
+    }
+    let (lookups, papers) = (Arc::clone(run), Arc::clone(run));
+    at_work.spawn(async move { route::run(&lookups).await });
+    at_work.spawn(async move { paper::run(&papers).await });
+    at_work.close();
+    at_work.wait().await;
+    run.tasks.close();
+    run.tasks.wait().await;
+    signals.abort();
+    for desk in &desks {
+        let (handshakes, resumed) = desk.gateway.handshakes();
+        run.note("handshakes", &format!("{}: {handshakes}, {resumed} of them resumed", desk.settings.name));
+    }
+    Ok(())
+}
+
+/// What an earlier process left in doubt: held, or to be sent again by the operator's policy, at its desk.
+async fn settle_doubts(run: &Run) -> Result<Vec<Vec<OpenIntent>>> {
+    let mut again: Vec<Vec<OpenIntent>> = run.config.operators.iter().map(|_| Vec::new()).collect();
+    for mut open in run.journal.open_intents()? {
+        let index = usize::from(open.intent.operator);
+        let resend = run.config.operators.get(index).is_some_and(|operator| operator.in_doubt == InDoubt::Resend);
+        let reason = if open.reason == Reason::None { Reason::Interrupted } else { open.reason };
+        match again.get_mut(index) {
+            Some(desk) if resend => {
+                open.reason = reason;
+                desk.push(open);
+            }
+            _ if open.reason == Reason::None => {
+                let (ordinal, attempt) = (open.intent.ordinal, open.intent.attempt);
+                tracing::error!(ordinal, "in doubt: the process ended between intent and outcome");
+                let end = End::InDoubt(Reason::Interrupted);
+                let at = Timestamp::now();
+                let row = DigitalEnd { ordinal, attempt, at, end, fault_code: None, call_id: None, detail: None };
+                run.journal.end_digital(row).await?;
+                run.progress.ended(1);
+            }
+            _ => {}
+        }
+    }
+    Ok(again)
+}
+
+/// The first signal drains, the second stops at once.
+async fn heed_signals(run: Arc<Run>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::warn!("signals cannot be heeded; stopping the process will leave statements in doubt");
+        return;
+    };
+    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    tracing::warn!("stopping: what is under way is finished first; a second signal stops at once");
+    run.progress.enter(Stage::Draining);
+    run.play.drain.cancel();
+    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    std::process::exit(Exit::Pending as i32);
+}
+
+/// Keys that are fit for use.
+struct Keys {
+    sender: Arc<dyn Signer>,
+    mediator: Arc<dyn Signer>,
+    tls: Tls,
+    recipients: Vec<Option<CmsRecipient>>,
+    printer: Option<CmsRecipient>,
+}
+
+impl Keys {
+    /// Loads and checks every key and certificate of the settings, before anything is sent.
+    fn load(config: &Config) -> Result<Self> {
+        let now = Timestamp::now();
+        // A certificate that ends before the deadline ends before the run can.
+        let until = config.run.deadline.map_or(now, |deadline| deadline.max(now));
+        let load = |role: &str, source| -> Result<Credential> {
+            let wrong = |error| Error::because(Exit::Settings, format!("the {role} key"), error);
+            let credential = Credential::load(source).map_err(wrong)?;
+            credential.validity(now, until).map_err(wrong)?;
+            for warning in credential.warnings() {
+                tracing::warn!(role, %warning, "a key should be looked at");
+            }
+            Ok(credential)
+        };
+        let encrypt_to = |role: &str, file: &Path| -> Result<CmsRecipient> {
+            let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
+                Error::because(Exit::Settings, format!("the certificate of {role}, {}", file.display()), error)
+            };
+            let certificate = Certificate::read_pem(file).map_err(|error| wrong(error.into()))?;
+            certificate.validity(now, until).map_err(|error| wrong(error.into()))?;
+            CmsRecipient::new(&certificate).map_err(|error| wrong(error.into()))
+        };
+        let settings =
+            |error: crate::prepare::keys::KeyError| Error::because(Exit::Settings, "a key of the settings", error);
+        let sender = load("sender", &config.keys.sender)?.signer().map_err(settings)?;
+        let mediator = load("mediator", &config.keys.mediator)?.signer().map_err(settings)?;
+        let client = load("tls", &config.keys.tls)?.certified_key().map_err(settings)?;
+        let tls = Tls::new(client, &config.keys.trusted_roots)
+            .map_err(|error| Error::because(Exit::Settings, "TLS", error))?;
+        let recipients = config
+            .operators
+            .iter()
+            .map(|operator| {
+                operator.encryption_certificate.as_ref().map(|file| encrypt_to(&operator.name, file)).transpose()
+            })
+            .collect::<Result<_>>()?;
+        let printer = config
+            .paper
+            .as_ref()
+            .map(|paper| encrypt_to("the print supplier", &paper.supplier_certificate))
+            .transpose()?;
+        Ok(Self { sender: Arc::new(sender), mediator: Arc::new(mediator), tls, recipients, printer })
+    }
+}
+
+fn lock(config: &Config, installation: &Installation) -> Result<GatewayLocks> {
+    let ids: Vec<String> = config.operators.iter().map(|operator| operator.id.to_string()).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).chain(["far"]).collect();
+    Ok(installation.lock_gateways(&ids)?)
+}
+
+fn run_operator(operator: &crate::config::Operator) -> RunOperator {
+    let rate_per_s = match operator.rate_per_s {
+        Rate::PerSecond(rate) => Some(rate),
+        Rate::Unlimited => None,
+    };
+    RunOperator { id: operator.id.to_string(), name: operator.name.clone(), rate_per_s }
+}
+
+/// An intake's error as the run ends with it; one of our own that stopped the intake comes out as it was.
+pub(super) fn unreadable(error: IntakeError) -> Error {
+    let (exit, remedy) = (error.exit(), error.remedy());
+    let error = match error {
+        IntakeError::Stopped(Stop(own)) => match own.downcast::<Error>() {
+            Ok(own) => return *own,
+            Err(other) => IntakeError::Stopped(Stop(other)),
+        },
+        error => error,
+    };
+    let error = Error::because(exit, "cannot read an export", error);
+    match remedy {
+        Some(remedy) => error.remedy(remedy),
+        None => error,
+    }
+}
+
+/// A name for a run that no other run of the installation has: when it was made, and chance.
+fn new_run_id() -> String {
+    let now = Timestamp::now().to_zoned_datetime(stockholm());
+    format!("{}-{:08x}", now.strftime("%Y%m%d-%H%M%S"), fastrand::u32(..))
+}
+
+fn make_folder(folder: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+        Error::because(Exit::Storage, format!("cannot make the run folder {}", folder.display()), error)
+    })
+}
+
+/// Digests of the identities in the lists of protected recipients.
+///
+/// *Errors*: a line that is no identity is refused with its number: leaving one out would be a leak.
+fn protected(config: &Config, header: &RunHeader, installation: &Installation) -> Result<HashSet<PersonDigest>> {
+    let mut digests = HashSet::new();
+    for file in config.protected.iter().chain(&header.protected_file) {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Error::because(Exit::Settings, format!("cannot read the protected recipients {}", file.display()), error)
+        })?;
+        for (number, line) in text.lines().enumerate() {
+            let id = line.trim();
+            if id.is_empty() || id.starts_with('#') {
+                continue;
+            }
+            let id: String = id.chars().filter(|character| *character != '-').collect();
+            // Whoever is listed may be given by födelsetid or another id too: any text that is a plain word counts.
+            if id.len() == 12 && Identity::pattern(&id).is_err() || id.chars().any(char::is_whitespace) {
+                let message =
+                    format!("line {} of the protected recipients {} is no identity", number + 1, file.display());
+                return Err(Error::new(Exit::Settings, message).remedy("write one identity a line, twelve digits"));
+            }
+            digests.insert(installation.person_digest(&id));
+        }
+    }
+    Ok(digests)
+}
+
+impl Run {
+    fn new(
+        folder: PathBuf,
+        config: Config,
+        keys: Keys,
+        installation: Arc<Installation>,
+        journal: Journal,
+        exports: Vec<Export>,
+        locks: GatewayLocks,
+    ) -> Result<Self> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(config.run.threads.unwrap_or(0))
+            .thread_name(|number| format!("prepare-{number}"))
+            .build()
+            .map_err(|error| Error::because(Exit::Storage, "cannot start the CPU pool", error))?;
+        let address = Address::parse(&config.far.address).ok_or_else(|| {
+            Error::new(Exit::Settings, format!("far.address is no https address: {}", config.far.address))
+        })?;
+        let settings = GatewaySettings {
+            name: "FaR".into(),
+            rate: config.far.rate_per_s,
+            concurrency: config.far.concurrency,
+            connect_timeout: config.far.timeout,
+            timeout: config.far.timeout,
+        };
+        let far = Far {
+            gateway: Gateway::new(settings, keys.tls),
+            address,
+            operators: config.operators.iter().map(|operator| operator.id).collect(),
+            give_up_after: config.far.give_up_after,
+        };
+        let intake = intake::Options {
+            record_limit_bytes: config.run.record_limit_bytes,
+            cross_record: config.run.cross_record,
+            threads: config.run.threads,
+            digests: true,
+        };
+        let operators: Vec<RunOperator> = config.operators.iter().map(run_operator).collect();
+        let progress = Arc::new(Progress::new(operators.into_iter().map(|at| (at.name, at.rate_per_s))));
+        progress.bytes_total.store(exports.iter().map(Export::size).sum(), Ordering::Relaxed);
+        let header = journal.header();
+        let paper_folder =
+            config.paper.as_ref().and_then(|paper| paper.folder.clone()).unwrap_or_else(|| folder.join("paper"));
+        Ok(Self {
+            protected: protected(&config, &header, &installation)?,
+            workshop: Workshop::new(keys.sender, keys.mediator, keys.recipients, config.run.message_limit_bytes),
+            printer: keys.printer,
+            day: header.created.to_zoned_datetime(stockholm()).date(),
+            bundles: AtomicU32::new(journal.last_bundle()?),
+            play: Play::new(config.operators.len()),
+            paper_waits: Notify::new(),
+            tasks: TaskTracker::new(),
+            refused_sender: Mutex::default(),
+            _locks: locks,
+            folder,
+            config,
+            installation,
+            journal,
+            exports,
+            intake,
+            paper_folder,
+            far,
+            pool,
+            progress,
+        })
+    }
+
+    /// Runs something that waits for the disk or the CPU pool, without holding up the runtime.
+    pub(super) fn blocking<T, E: Into<Error>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T> {
+        tokio::task::block_in_place(work).map_err(Into::into)
+    }
+
+    /// Bytes of the exports before this one.
+    pub(super) fn bytes_before(&self, export: u16) -> u64 {
+        self.exports.iter().take(usize::from(export)).map(Export::size).sum()
+    }
+
+    /// The statement of a journal row, parsed anew; its bytes must still be those that pass 1 saw.
+    pub(super) fn statement(&self, work: &Work) -> Result<Kontrolluppgift<'_>> {
+        let changed = || {
+            Error::new(
+                Exit::Storage,
+                format!("statement {} is not what pass 1 read: the staged export was altered", work.span.ordinal),
+            )
+            .remedy("do not touch the run's folder; start a new run from the export")
+        };
+        let export = self.exports.get(usize::from(work.export)).ok_or_else(changed)?;
+        if export.record_digest(&work.span) != work.record {
+            return Err(changed());
+        }
+        export.record(&work.span).map_err(unreadable)
+    }
+
+    /// The recipient of a statement, where it has an identity that can be addressed.
+    pub(super) fn recipient(&self, work: &Work) -> Result<Option<Identity>> {
+        Ok(self.statement(work)?.recipient())
+    }
+
+    /// Makes the message of a statement on the CPU pool; with an earlier intent, the same bytes again.
+    pub(super) async fn make(
+        self: &Arc<Self>,
+        operator: usize,
+        work: &Work,
+        earlier: Option<&Intent>,
+    ) -> Result<Result<Made, PrepareError>> {
+        let (tell, told) = oneshot::channel();
+        let (run, work, earlier) = (Arc::clone(self), work.clone(), earlier.cloned());
+        self.pool.spawn(move || {
+            // Whoever asked may have gone away.
+            let _ = tell.send(run.make_here(operator, &work, earlier.as_ref()));
+        });
+        told.await.map_err(|_| Error::new(Exit::Storage, "a message could not be made: its thread failed"))?
+    }
+
+    fn make_here(&self, operator: usize, work: &Work, earlier: Option<&Intent>) -> Result<Result<Made, PrepareError>> {
+        let statement = self.statement(work)?;
+        let Some(recipient) = statement.recipient() else {
+            return Err(Error::new(
+                Exit::Storage,
+                format!("statement {} has no recipient any more", work.span.ordinal),
+            ));
+        };
+        let today = || Timestamp::now().to_zoned_datetime(stockholm()).date().to_string();
+        let seal_date = earlier.map_or_else(today, |intent| intent.seal_date.clone());
+        let made = self.workshop.make(&Job {
+            statement: &statement,
+            sender: self.config.senders.of(&work.uppgiftslamnare),
+            sender_id: self.config.senders.id_of(&work.uppgiftslamnare),
+            recipient,
+            message_id: self.installation.message_id(&work.key, &work.content),
+            operator,
+            correction: work.correction,
+            seal_date: &seal_date,
+            secrets: earlier.and_then(|intent| intent.content_secrets.as_deref()),
+        });
+        Ok(made)
+    }
+
+    /// The number of the next print bundle.
+    pub(super) fn next_bundle(&self) -> u32 {
+        self.bundles.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// An audit line in the journal. That it could not be written is a storage error, which the next row meets too.
+    pub(super) fn note(&self, kind: &str, text: &str) {
+        if let Err(error) = self.journal.note(kind, text) {
+            tracing::error!(%error, kind, "an event could not be journalled");
+        }
+    }
+
+    /// FaR does not accept a sender; the rest goes on.
+    pub(super) fn refuse_sender(&self, why: String) {
+        self.refused_sender.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+
+    /// Whether FaR refused a sender since this was asked last.
+    pub(super) fn take_refused_sender(&self) -> Option<String> {
+        self.refused_sender.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Removes the staged copies: nothing needs them any more.
+    fn remove_payload(&self) -> Result<()> {
+        let folder = self.folder.join(COPIES);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::because(Exit::Storage, format!("cannot remove {}", folder.display()), error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Sweden's time zone, from the database that the program carries.
+fn stockholm() -> jiff::tz::TimeZone {
+    jiff::tz::TimeZone::get("Europe/Stockholm").unwrap_or(jiff::tz::TimeZone::UTC)
+}

@@ -1,0 +1,214 @@
+//! Pass 1: every record of every export gets its row in the journal; nothing leaves.
+
+use super::open::{Run, unreadable};
+use crate::config::{Config, Policy};
+use crate::domain::{Batch, ContentDigest, Outcome, PersonDigest, Reason, StatementKey};
+use crate::error::{Error, Exit, Result};
+use crate::intake::{self, Checked, Finding, RecipientKind, Settler, Stop, Verdict};
+use crate::track::{self, Amend, Earlier, Fate, Half, Register, RunExport, StatementRow};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+/// Findings of a run, one JSON object a line.
+pub const FINDINGS: &str = "findings.ndjson";
+
+/// What pass 1 found.
+#[derive(Debug, Default)]
+pub(super) struct Released {
+    statements: u64,
+    rejected: u64,
+    /// The exports with their numbers.
+    pub(super) exports: Vec<RunExport>,
+    /// Statements that would leave: 40 bytes each, until earlier runs are asked about them.
+    leaving: Vec<(StatementKey, ContentDigest, u64)>,
+}
+
+/// Reads all exports into the journal, without releasing them.
+pub(super) fn read(run: &Run) -> Result<Released> {
+    run.journal.restart_intake()?;
+    let mut findings = FindingsFile::create(&run.folder)?;
+    let mut settler = Settler::new(run.config.run.cross_record);
+    let mut released = Released { exports: run.journal.header().exports.clone(), ..Released::default() };
+    let mut next_ordinal = 1;
+    for (number, export) in run.exports.iter().enumerate() {
+        let number = number as u16;
+        let mut take = |batch: Batch<Checked>, found: Vec<Finding>| -> Result<()> {
+            findings.write(&found)?;
+            let rows: Vec<StatementRow> = batch.items.iter().map(|checked| row(run, number, checked)).collect();
+            for (checked, row) in batch.items.iter().zip(&rows) {
+                settler.push(number, checked);
+                released.count(row);
+            }
+            run.progress.records.fetch_add(rows.len() as u64, Ordering::Relaxed);
+            let end = batch.items.last().map_or(0, |last| last.span.offset + u64::from(last.span.length));
+            run.progress.bytes_read.fetch_max(run.bytes_before(number) + end, Ordering::Relaxed);
+            Ok(run.journal.admit(rows)?)
+        };
+        let summary =
+            intake::read(export, number, next_ordinal, &run.intake, &*run.installation, &mut |batch, found| {
+                take(batch, found).map_err(|error| Stop(error.into()))
+            })
+            .map_err(unreadable)?;
+        if let Some(entry) = released.exports.get_mut(usize::from(number)) {
+            (entry.first_ordinal, entry.statements) = (next_ordinal, summary.records);
+        }
+        next_ordinal += summary.records;
+    }
+    let (amendments, found) = settler.finish();
+    findings.write(&found)?;
+    findings.finish()?;
+    let amendments: Vec<Amend> = amendments
+        .into_iter()
+        .map(|amendment| Amend { ordinal: amendment.ordinal, outcome: amendment.outcome, reason: amendment.reason })
+        .collect();
+    released.rejected += amendments.iter().filter(|amend| amend.outcome == Outcome::Rejected).count() as u64;
+    let ended: HashSet<u64> = amendments.iter().map(|amend| amend.ordinal).collect();
+    released.leaving.retain(|(_, _, ordinal)| !ended.contains(ordinal));
+    run.journal.amend(amendments)?;
+    Ok(released)
+}
+
+impl Released {
+    fn count(&mut self, row: &StatementRow) {
+        self.statements += 1;
+        match (row.fate, row.key, row.content) {
+            (Fate::Ended(Outcome::Rejected, _), ..) => self.rejected += 1,
+            (Fate::Send { .. }, Some(key), Some(content)) => self.leaving.push((key, content, row.span.ordinal)),
+            _ => {}
+        }
+    }
+}
+
+/// Statements whose keys earlier runs are asked about together.
+const ASKED_TOGETHER: usize = 100_000;
+
+/// Settles what earlier runs of the installation know: what was sent is not sent again, what another run has is left to
+/// it, and what was sent with another content is a correction.
+pub(super) fn settle_earlier(run: &Run, released: &mut Released, again: bool) -> Result<()> {
+    let mut leaving = std::mem::take(&mut released.leaving);
+    leaving.sort_unstable();
+    let register = Register::open(&run.installation)?;
+    let run_id = run.journal.header().run_id.clone();
+    for together in leaving.chunks(ASKED_TOGETHER) {
+        let keys: Vec<StatementKey> = together.iter().map(|(key, ..)| *key).collect();
+        let earlier = register.earlier(&run_id, &keys)?;
+        let (mut ended, mut corrections) = (Vec::new(), Vec::new());
+        for (key, content, ordinal) in together {
+            let from = earlier.partition_point(|entry| entry.key < *key);
+            let known = earlier.get(from..).unwrap_or_default();
+            let known: &[Earlier] = known.get(..known.partition_point(|entry| entry.key == *key)).unwrap_or_default();
+            let end = |outcome, reason| Amend { ordinal: *ordinal, outcome, reason };
+            match track::verdict(content, known) {
+                track::Verdict::New => {}
+                track::Verdict::AlreadySent | track::Verdict::InDoubt if again => {}
+                track::Verdict::AlreadySent => ended.push(end(Outcome::AlreadySent, Reason::None)),
+                // To send it would be to send it twice, perhaps; to settle it is the other run's.
+                track::Verdict::InDoubt | track::Verdict::OtherRun => ended.push(end(Outcome::Held, Reason::OtherRun)),
+                track::Verdict::Correction => corrections.push(*ordinal),
+            }
+        }
+        run.journal.amend(ended)?;
+        run.journal.correct(corrections)?;
+    }
+    Ok(())
+}
+
+/// Refuses to go on when so many statements are rejected that the export itself must be wrong.
+pub(super) fn brake(run: &Run, released: &Released, accept_rejects: bool) -> Result<()> {
+    let limit = run.config.run.max_rejected_share;
+    let share = released.rejected as f64 / released.statements.max(1) as f64;
+    if share <= limit || accept_rejects {
+        return Ok(());
+    }
+    let message = format!(
+        "{} of {} statements are rejected ({:.1} %), more than {:.1} %: nothing is sent",
+        released.rejected,
+        released.statements,
+        share * 100.0,
+        limit * 100.0
+    );
+    Err(Error::new(Exit::LookAt, message).remedy(format!(
+        "look at {}; if they are to be left out, run again with --accept-rejects",
+        run.folder.join(FINDINGS).display()
+    )))
+}
+
+const REJECTED: Fate = Fate::Ended(Outcome::Rejected, Reason::Faulty);
+
+fn row(run: &Run, export: u16, checked: &Checked) -> StatementRow {
+    StatementRow {
+        span: checked.span,
+        export,
+        record: checked.record,
+        form: checked.form,
+        uppgiftslamnare: checked.uppgiftslamnare,
+        person: checked.person,
+        key: checked.key,
+        content: checked.content,
+        correction: false,
+        fate: fate(&run.config, &run.protected, checked),
+    }
+}
+
+/// What becomes of a statement, by its verdict, its form, who is protected, and the channel policy.
+fn fate(config: &Config, protected: &HashSet<PersonDigest>, checked: &Checked) -> Fate {
+    match checked.fate {
+        Verdict::Rejected => return REJECTED,
+        Verdict::Removal => return Fate::Ended(Outcome::Removal, Reason::None),
+        Verdict::Valid => {}
+    }
+    // A valid statement has both, and a key; without them it could not be sent or found again.
+    let (Some(form), Some(uppgiftslamnare)) = (checked.form, checked.uppgiftslamnare) else { return REJECTED };
+    if !config.forms.send.contains(&form) {
+        return Fate::Ended(Outcome::NotForSending, Reason::FormNotListed);
+    }
+    if checked.person.is_some_and(|person| protected.contains(&person)) {
+        return Fate::Ended(Outcome::Held, Reason::Protected);
+    }
+    let addressable = matches!(checked.recipient, RecipientKind::Addressable(_));
+    let digital = if addressable { Half::Waiting } else { Half::Unreachable(Reason::NotAddressable) };
+    let (digital, paper) = match config.channels.policy(&uppgiftslamnare, form) {
+        Policy::Hold => return Fate::Ended(Outcome::Held, Reason::PolicyHold),
+        Policy::DigitalElsePaper if addressable => (digital, Half::Fallback),
+        Policy::DigitalElsePaper | Policy::DigitalAndPaper => (digital, Half::Waiting),
+        Policy::Paper => (Half::Off, Half::Waiting),
+    };
+    Fate::Send { digital, paper }
+}
+
+/// The findings of a run, written as they come.
+struct FindingsFile {
+    file: BufWriter<File>,
+}
+
+impl FindingsFile {
+    fn create(folder: &Path) -> Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = folder.join(FINDINGS);
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let file =
+            file.map_err(|error| Error::because(Exit::Storage, format!("cannot write {}", path.display()), error))?;
+        Ok(Self { file: BufWriter::new(file) })
+    }
+
+    fn write(&mut self, findings: &[Finding]) -> Result<()> {
+        for finding in findings {
+            let line = serde_json::to_string(finding);
+            let line = line.map_err(|error| Error::because(Exit::Storage, "cannot write a finding", error))?;
+            writeln!(self.file, "{line}").map_err(unwritable)?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        let file = self.file.into_inner().map_err(|error| unwritable(error.into_error()))?;
+        file.sync_all().map_err(unwritable)
+    }
+}
+
+fn unwritable(error: std::io::Error) -> Error {
+    Error::because(Exit::Storage, format!("cannot write {FINDINGS}"), error)
+}
