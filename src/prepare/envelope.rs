@@ -477,7 +477,7 @@ impl Writer {
     fn message(&mut self, message: &Message<'_>) -> Result<(), EnvelopeError> {
         self.open(&MESSAGE);
         self.open(&HEADER);
-        self.leaf(&ID, message.id, Facet::Length(1, usize::MAX))?;
+        self.leaf(&ID, message.id, Facet::Given)?;
         self.leaf(&SUBJECT, message.subject, Facet::Length(0, 255))?;
         self.open(&SUPPORTINFO);
         self.leaf(&TEXT, message.support.text, Facet::Length(0, 1024))?;
@@ -507,17 +507,17 @@ impl Writer {
         self.close(&HEADER);
 
         self.open(&BODY);
-        self.leaf(&CONTENT_TYPE, message.body.content_type, Facet::Length(1, usize::MAX))?;
+        self.leaf(&CONTENT_TYPE, message.body.content_type, Facet::Given)?;
         self.base64(&CONTENT, message.body.bytes);
         self.close(&BODY);
         for document in message.attachments {
             self.open(&ATTACHMENT);
-            self.leaf(&CONTENT_TYPE, document.content_type, Facet::Length(1, usize::MAX))?;
+            self.leaf(&CONTENT_TYPE, document.content_type, Facet::Given)?;
             self.base64(&CONTENT, document.bytes);
             self.open(&CHECKSUM);
             self.raw(&checksum(document.bytes));
             self.close(&CHECKSUM);
-            self.leaf(&FILENAME, document.filename, Facet::Length(1, usize::MAX))?;
+            self.leaf(&FILENAME, document.filename, Facet::Given)?;
             self.close(&ATTACHMENT);
         }
         self.close(&MESSAGE);
@@ -633,6 +633,8 @@ fn escape(element: &'static str, text: &str, out: &mut Vec<u8>) -> Result<(), En
 enum Facet {
     /// Nothing.
     Any,
+    /// Not empty. The schema does not ask for it; a receiver could do nothing with it.
+    Given,
     /// From so many characters to so many.
     Length(usize, usize),
     /// RecipientId.
@@ -666,6 +668,7 @@ impl Facet {
         };
         match self {
             Self::Any => Ok(()),
+            Self::Given => demand(!text.is_empty(), "filled in"),
             Self::Length(least, most) => length(least, most),
             Self::Identity => demand(is_identity(text), "an identity of twelve digits"),
             Self::Uri => {
@@ -1311,7 +1314,7 @@ mod tests {
         let more = long(257);
         assert_eq!(refusal(&Delivery { sender_name: &more, ..delivery(&[v1()]) }), length("Name", 257, 2, 256));
         assert_eq!(refusal(&Delivery { sender_name: "A", ..delivery(&[v1()]) }), length("Name", 1, 2, 256));
-        assert_eq!(of(Message { id: "", ..v1() }), length("Id", 0, 1, usize::MAX));
+        assert_eq!(of(Message { id: "", ..v1() }).to_string(), "Id is not filled in");
         assert_eq!(refusal(&delivery(&[])), EnvelopeError::NoMessage);
 
         let form = |error| match error {
