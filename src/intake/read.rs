@@ -788,6 +788,28 @@ mod tests {
         assert!(seen.checked.iter().zip(1..).all(|(checked, ordinal)| checked.span.ordinal == ordinal));
     }
 
+    #[test]
+    fn a_file_cut_at_any_byte_is_told_as_cut() {
+        let (text, spans) =
+            export(&[record(1, "Å"), record(2, "<!-- c --><![CDATA[d]]>&amp;")], &["<?p q?>".to_owned()]);
+        let end = text.trim_end().len();
+        for at in 1..text.len() {
+            let seen = read_bytes(&text.as_bytes()[..at]);
+            match seen.summary {
+                Ok(summary) => assert!(at >= end && summary.rejected == 0, "{at}"),
+                Err(IntakeError::Malformed { offset, .. } | IntakeError::Encoding { offset, .. }) => {
+                    assert!(at < end && offset <= at as u64, "{at} {offset}");
+                }
+                Err(IntakeError::NotXml { .. } | IntakeError::Foreign { .. }) if at < spans[0].0 => {}
+                Err(other) => panic!("{at}: {other}"),
+            }
+            assert!(
+                seen.checked.iter().all(|checked| checked.fate == Verdict::Valid),
+                "{at}: a half record was judged"
+            );
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
 

@@ -5,6 +5,7 @@
 
 mod encryption;
 mod generate;
+mod hostile_input;
 mod judged;
 mod keys;
 mod letters;
@@ -13,6 +14,7 @@ mod post;
 mod referee;
 mod run;
 mod sandbox;
+mod shape;
 mod signatures;
 mod tidy;
 mod validation;

@@ -1,6 +1,6 @@
 //! A faulty statement is found before it is sent, and for the same reasons as Skatteverket would find it.
 
-use crate::{referee, run};
+use crate::{referee, run, shape};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -41,6 +41,7 @@ pub fn check(file: &Path) -> Said {
     let mut rules: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
     for line in std::fs::read_to_string(findings).unwrap().lines() {
         let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+        shape::holds("finding.json", &finding);
         let ordinal = finding["ordinal"].as_u64().unwrap_or(0);
         rules.entry(ordinal).or_default().insert(finding["rule"].as_str().unwrap().to_owned());
     }
