@@ -108,7 +108,7 @@ pub(super) trait Face {
 }
 
 /// Lays the letter out. `address`: who it goes to, for a window envelope; the text then begins below the fold's window.
-pub(super) fn pages<'w>(words: &'w Words<'_>, paper: Option<&'w Envelope<'_>>, face: &dyn Face) -> Vec<Page<'w>> {
+pub(super) fn pages<'w>(words: &'w Words<'_>, paper: Option<&'w Envelope<'_>>, face: &impl Face) -> Vec<Page<'w>> {
     let mut layout = Layout { face, pages: Vec::with_capacity(2), page: Page::default(), y: TOP };
     layout.page.lines.reserve(96);
     layout.page.items.reserve(96);
@@ -155,14 +155,14 @@ pub(super) struct Envelope<'a> {
     pub address: Vec<Cow<'a, str>>,
 }
 
-struct Layout<'w, 'f> {
-    face: &'f dyn Face,
+struct Layout<'w, 'f, F> {
+    face: &'f F,
     pages: Vec<Page<'w>>,
     page: Page<'w>,
     y: Tenths,
 }
 
-impl<'w> Layout<'w, '_> {
+impl<'w, F: Face> Layout<'w, '_, F> {
     /// Begins a new page where so much does not fit.
     fn room(&mut self, height: Tenths) {
         if self.y - height < BOTTOM && self.y < TOP {
@@ -230,13 +230,15 @@ impl<'w> Layout<'w, '_> {
                 (lines, style, leading) = (wrapped(SMALL), SMALL, 95);
             }
             let from = self.page.lines.len();
-            for (place, line) in lines.into_iter().enumerate() {
-                let y = WINDOW.1 - leading * place as Tenths;
+            y = WINDOW.1;
+            for line in lines {
                 self.page.lines.push(Line { x: WINDOW.0, y, style, text: Cow::Borrowed(line) });
+                y -= leading;
             }
             self.item(Role::P, from);
         }
-        self.y = PAGE.1 - 2830; // 100 mm: the upper third and what the fold takes
+        // 100 mm: the upper third and what the fold takes. An address too long for any window pushes the text down.
+        self.y = y.min(PAGE.1 - 2830);
     }
 
     fn table(&mut self, rows: &'w [Row<'_>]) {
@@ -321,7 +323,7 @@ fn row_height(label: usize, value: usize) -> Tenths {
     LINE * label.max(value).max(1) as Tenths + 40
 }
 
-fn value_lines<'w>(row: &'w Row<'_>, face: &dyn Face) -> Vec<&'w str> {
+fn value_lines<'w>(row: &'w Row<'_>, face: &impl Face) -> Vec<&'w str> {
     if row.number {
         return vec![&row.value];
     }
@@ -333,7 +335,7 @@ fn value_lines<'w>(row: &'w Row<'_>, face: &dyn Face) -> Vec<&'w str> {
 ///
 /// The lines joined are the text: the space that a line breaks at stays at its end, beyond `width`, so that a reader who
 /// hears the lines in a row hears words.
-fn wrap<'w>(text: &'w str, style: Style, width: Tenths, face: &dyn Face) -> Vec<&'w str> {
+fn wrap<'w>(text: &'w str, style: Style, width: Tenths, face: &impl Face) -> Vec<&'w str> {
     let limit = i64::from(width) * 1000 / i64::from(style.size);
     let mut lines = Vec::with_capacity(2);
     let mut line = 0; // where the line begins

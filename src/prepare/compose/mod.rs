@@ -196,6 +196,45 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_text_leaves_the_page() {
+        let composer = Composer::new();
+        let slow = Slow::new();
+        let sender = Sender {
+            id: None,
+            name: "N".repeat(256),
+            support_text: "W".repeat(1024),
+            support_url: Some("w".repeat(255)),
+            support_phone: Some("0".repeat(255)),
+            support_email: Some("@".repeat(256)),
+        };
+        for c in ['W', '王', '🦊', 'Ж', '‱', '\n', ' ', '-', '\u{fdfd}'] {
+            let mut statement = Kontrolluppgift::new(Form::KU14, "2303".into(), "165021680250".into(), "2022".into());
+            for place in [Form::KU14.table().recipient, Form::KU14.table().body].into_iter().flatten() {
+                if let crate::domain::Type::Text { max, .. } = place.index().field().kind {
+                    statement.insert(place.index(), Cow::Owned(c.to_string().repeat(max)));
+                }
+            }
+            let sheet = Sheet { statement: &statement, sender: &sender, correction: true };
+            let words = slow.shown(&words_of(&sheet).unwrap());
+            let envelope = Envelope {
+                sender: words::clean(&sender.name),
+                address: words::address(&statement).unwrap_or_default(),
+            };
+            let envelope = slow.shown_envelope(&envelope);
+            for envelope in [None, Some(&envelope)] {
+                for page in layout::pages(&words, envelope, &slow) {
+                    for line in &page.lines {
+                        let right = line.x + layout::Face::width(&slow, line.text.trim_end(), line.style.size);
+                        assert!(line.y >= 300 && line.y < layout::PAGE.1 - 300, "{c:?} {} {}", line.y, line.text);
+                        assert!(line.x > 0 && right < layout::PAGE.0 - 300, "{c:?} {right} {}", line.text);
+                    }
+                }
+            }
+            assert!(composer.letter(&sheet).is_ok() && composer.paper(&sheet).is_ok(), "{c:?}");
+        }
+    }
+
     fn layout_words() -> impl Iterator<Item = &'static str> {
         words::COLUMNS.into_iter().chain(["Sida 1 av 2", "Uppgiftslämnare", "Inkomsttagare"])
     }

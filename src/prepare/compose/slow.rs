@@ -33,6 +33,9 @@ use std::num::NonZeroU16;
 /// Fonts by preference; `font/README.md` says how they were made.
 static FILES: [&[u8]; 2] = [include_bytes!("font/wide.ttf"), include_bytes!("font/emoji.ttf")];
 
+/// More unknown characters than these in a text stand as replacement characters each: the longest names are 50 long.
+const MOST_CODES: usize = 50;
+
 /// Draws letters.
 pub(super) struct Slow {
     fonts: Vec<Loaded>,
@@ -210,6 +213,8 @@ impl Slow {
         if text.chars().all(|c| c == '\n' || self.glyph(c).is_some()) {
             return text.clone();
         }
+        // Code points by the dozen are not read by anyone, and a free address of them would not fit on a page.
+        let unknown = text.chars().filter(|c| self.glyph(*c).is_none() && !is_joiner(*c)).count();
         let mut out = String::with_capacity(text.len() + 16);
         let mut coded = false;
         for c in text.chars() {
@@ -217,6 +222,10 @@ impl Slow {
                 continue;
             }
             let known = c == '\n' || self.glyph(c).is_some();
+            if unknown > MOST_CODES && !known {
+                out.push(char::REPLACEMENT_CHARACTER);
+                continue;
+            }
             if coded && c != ' ' && c != '\n' {
                 out.push(' ');
             }
