@@ -5,7 +5,9 @@
 
 use super::error::TrackError;
 use crate::config;
-use crate::domain::{ContentDigest, Digester, MessageId, PersonDigest, Purpose, RecordDigest, StatementKey};
+use crate::domain::{
+    ContentDigest, Digester, MessageId, PersonDigest, Purpose, RecordDigest, StatementKey, mask_identities,
+};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::cipher::{AES_256, DecryptingKey, DecryptionContext, EncryptingKey, UnboundCipherKey};
 use aws_lc_rs::{hkdf, hmac, rand};
@@ -65,6 +67,15 @@ impl Installation {
                     .ok_or_else(|| TrackError::KeyMalformed { file: settings.key_file.clone() })?
             }
         };
+        Self::with_key(&key, settings.state.clone())
+    }
+
+    /// Opens an installation that is there, and makes nothing: for commands that only read.
+    ///
+    /// *Errors*: as [`Installation::open`]; a missing key file is told as lost.
+    pub fn existing(settings: &config::Installation) -> Result<Self, TrackError> {
+        let key = read_key(&settings.key_file)?
+            .ok_or_else(|| TrackError::KeyLost { file: settings.key_file.clone(), state: settings.state.clone() })?;
         Self::with_key(&key, settings.state.clone())
     }
 
@@ -148,6 +159,24 @@ impl Installation {
             digest = [0; 16];
         }
         RecordDigest(digest)
+    }
+
+    /// Adds a line to the installation's audit log, `audit.ndjson` in the state folder: time, user, what was done.
+    /// Identities in the text are masked. *Errors*: storage; a command that only reads may go on without.
+    pub fn audit(&self, what: &str) -> Result<(), TrackError> {
+        let file = self.state.join("audit.ndjson");
+        let line = serde_json::json!({
+            "time": jiff::Timestamp::now().to_string(),
+            "uid": rustix::process::getuid().as_raw(),
+            "what": mask_identities(what),
+        });
+        let write = || {
+            let mut out = OpenOptions::new().append(true).create(true).mode(0o600).open(&file)?;
+            // One write, so that lines of two processes never mix.
+            out.write_all(format!("{line}\n").as_bytes())?;
+            out.sync_data()
+        };
+        write().map_err(|error| TrackError::storage(format!("write the audit log {}", file.display()), error))
     }
 
     /// Locks gateways (operator ids, and a name for FaR) for this process, all or none.

@@ -54,7 +54,9 @@ mod rows;
 mod schema;
 mod writer;
 
-pub use reader::JournalReader;
+pub use reader::{
+    AttemptSeen, BundleSeen, Event, InDoubtSeen, JournalReader, OperatorTally, Seen, StatementSeen, Tally, Tempo,
+};
 pub use rows::*;
 pub(in crate::track) use schema::{APPLICATION, check as check_format, read_only_uri};
 
@@ -380,8 +382,15 @@ impl Journal {
         self.change(Change::Stopped(operator, stopped)).await
     }
 
-    /// A person settles a statement in doubt. *Errors*: [`TrackError::NotWaiting`] where it is not in doubt.
+    /// A person settles a statement in doubt; [`Journal::finish`] after the last takes it over into the register.
+    ///
+    /// *Errors*: [`TrackError::NotWaiting`] where it is not in doubt.
     pub async fn settle(&self, ordinal: u64, settlement: Settlement) -> Result<(), TrackError> {
+        if self.phase() == Phase::Finished {
+            // The register first: it must ask the journal again before the journal says something else.
+            let run_id = self.header().run_id.clone();
+            Register::open(&self.inner.installation)?.begin(&run_id, &self.inner.run)?;
+        }
         self.change(Change::Settle(ordinal, settlement)).await?;
         if settlement == Settlement::NotDelivered && self.phase() == Phase::Finished {
             self.set_phase(Phase::Released);

@@ -10,6 +10,7 @@
 //! | [`JournalReader`] | the same for reading commands, while the run goes on and after |
 //! | [`Register`] | all runs: what was sent, by statement key |
 //! | [`halves`] | how two halves make one outcome |
+//! | [`Report`], [`Status`] | the numbers of a run: all of them, and those of the moment |
 //! | [`Checkpoint`] | how far a run is: a contiguous prefix and what ended beyond it |
 //!
 //! The promise: what a call of [`Journal`] has returned `Ok` for is on disk and survives any crash. What it has not is
@@ -22,12 +23,16 @@ pub mod halves;
 mod installation;
 mod journal;
 mod register;
+mod report;
+mod status;
 
 pub use checkpoint::Checkpoint;
 pub use error::{Cause, TrackError};
 pub use installation::{GatewayLocks, Installation};
 pub use journal::*;
 pub use register::{Earlier, Register, Verdict, What, verdict};
+pub use report::{Channels, InDoubt, OperatorPart, Part, Rates, ReasonCount, Report, Series, Throughput};
+pub use status::{OperatorStatus, Status};
 
 use crate::domain::{Outcome, Reason};
 use crate::error::Exit;

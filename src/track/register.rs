@@ -229,23 +229,21 @@ impl Register {
         }
         let runs: std::collections::HashMap<i64, String> = self
             .conn
-            .prepare("SELECT number, run_id FROM run")?
+            // What a reopened run took over before is its journal's to say now.
+            .prepare("SELECT number, run_id FROM run WHERE merged IS NOT NULL")?
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         let mut select = self.conn.prepare("SELECT content, run, what, at, trans_id FROM sent WHERE key = ?1")?;
         for key in keys {
             let mut rows = select.query([key.0])?;
             while let Some(row) = rows.next()? {
-                let run = runs.get(&row.get(1)?).map_or("", String::as_str);
-                if run == run_id {
-                    continue;
-                }
+                let Some(run) = runs.get(&row.get(1)?).filter(|run| *run != run_id) else { continue };
                 let halves: u8 = row.get(2)?;
                 found.push(Earlier {
                     key: *key,
                     content: ContentDigest(row.get(0)?),
                     what: if halves & (DIGITAL | PAPER) != 0 { What::Sent } else { What::InDoubt },
-                    run: run.to_owned(),
+                    run: run.clone(),
                     at: row.get::<_, Option<i64>>(3)?.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
                     trans_id: row.get(4)?,
                 });
@@ -335,10 +333,14 @@ impl Register {
         self.conn.execute_batch("COMMIT")
     }
 
-    /// Forgets a run that cannot be read any more, by a person's decision: what it sent may be sent again.
+    /// Stops asking a run that cannot be read any more, by a person's decision: what it sent since it was last merged may
+    /// be sent again. `false` where it is not named as unmerged.
     pub fn forget(&self, run_id: &str) -> Result<bool, TrackError> {
         self.conn
-            .execute("DELETE FROM run WHERE run_id = ?1 AND merged IS NULL", [run_id])
+            .execute(
+                "UPDATE run SET merged = ?2 WHERE run_id = ?1 AND merged IS NULL",
+                params![run_id, Timestamp::now().as_millisecond()],
+            )
             .map(|rows| rows > 0)
             .map_err(|error| TrackError::storage("forget a run in the register", error))
     }
@@ -356,4 +358,170 @@ pub(super) mod halves_left {
     pub const PAPER: u8 = super::PAPER;
     pub const DOUBT: u8 = super::DOUBT;
     pub const WAITS: u8 = super::WAITS;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::journal::tests::{
+        AND_PAPER, ELSE_PAPER, Place, delivered, digest, end, intent, mailbox, unreachable, wait,
+    };
+    use super::super::{End, Journal, PaperEnd, PaperFate, Settlement};
+    use super::*;
+    use crate::domain::Reason;
+
+    fn keys(ordinals: impl IntoIterator<Item = u64>) -> Vec<StatementKey> {
+        let mut keys: Vec<_> = ordinals.into_iter().map(|ordinal| StatementKey(digest(3, ordinal))).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn known(place: &Place, ordinals: impl IntoIterator<Item = u64>) -> Vec<(StatementKey, What)> {
+        let register = Register::open(&place.installation).unwrap();
+        let found = register.earlier("new", &keys(ordinals)).unwrap();
+        assert!(found.is_sorted_by_key(|of| of.key));
+        found.into_iter().map(|of| (of.key, of.what)).collect()
+    }
+
+    fn sorted(mut rows: Vec<(u64, What)>) -> Vec<(StatementKey, What)> {
+        rows.sort_by_key(|(ordinal, _)| digest(3, *ordinal));
+        rows.into_iter().map(|(ordinal, what)| (StatementKey(digest(3, ordinal)), what)).collect()
+    }
+
+    /// 1 delivered, 2 in doubt, 3 paper, 4 failed, 5 held, 6 under way, 7 waits, 8 delivered and waits for paper.
+    fn half_way(place: &Place) -> Journal {
+        let fates = [ELSE_PAPER, ELSE_PAPER, ELSE_PAPER, ELSE_PAPER, ELSE_PAPER, ELSE_PAPER, ELSE_PAPER, AND_PAPER];
+        let journal = place.released("run", &fates);
+        wait(async {
+            let routes = [1, 2, 4, 6, 8].map(|ordinal| mailbox(ordinal, 0));
+            journal.route(routes.to_vec()).await.unwrap();
+            journal.route(vec![unreachable(3, Reason::NoMailbox)]).await.unwrap();
+            for ordinal in [1, 2, 4, 6, 8] {
+                journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+            }
+            journal.end_digital(end(1, 1, delivered(1))).await.unwrap();
+            journal.end_digital(end(8, 1, delivered(8))).await.unwrap();
+            journal.end_digital(end(2, 1, End::InDoubt(Reason::TimedOut))).await.unwrap();
+            journal.end_digital(end(4, 1, End::Failed(Reason::RefusedForGood))).await.unwrap();
+            journal.end_digital(end(5, 0, End::Held(Reason::Protected))).await.unwrap();
+            let paper = PaperEnd { ordinal: 3, end: PaperFate::Bundled { bundle: 1 } };
+            journal.end_paper(vec![paper], None).await.unwrap();
+        });
+        journal
+    }
+
+    #[test]
+    fn an_unmerged_run_answers_by_its_journal() {
+        let place = Place::new();
+        let journal = half_way(&place);
+        let wanted = sorted(vec![
+            (1, What::Sent),
+            (2, What::InDoubt),
+            (3, What::Sent),
+            (6, What::InDoubt),
+            (7, What::OtherRun),
+            (8, What::Sent),
+        ]);
+        assert_eq!(known(&place, 1..=9), wanted, "while it goes on");
+        drop(journal);
+        assert_eq!(known(&place, 1..=9), wanted, "after it was stopped");
+        let register = Register::open(&place.installation).unwrap();
+        assert!(register.earlier("run", &keys(1..=9)).unwrap().is_empty(), "a run does not stand in its own way");
+        std::fs::remove_dir_all(place.run("run")).unwrap();
+        assert!(matches!(register.earlier("new", &keys([1])), Err(TrackError::RunGone { run, .. }) if run == "run"));
+        assert!(register.forget("run").unwrap());
+        assert!(register.earlier("new", &keys([1])).unwrap().is_empty());
+    }
+
+    fn finish(journal: &Journal) {
+        wait(async {
+            journal.end_digital(end(6, 1, delivered(6))).await.unwrap();
+            journal.end_digital(end(7, 0, End::Held(Reason::Protected))).await.unwrap();
+            let paper = PaperEnd { ordinal: 8, end: PaperFate::Held(Reason::NoAddress) };
+            journal.end_paper(vec![paper], None).await.unwrap();
+        });
+        assert_eq!(journal.finish().unwrap(), Phase::Finished);
+    }
+
+    #[test]
+    fn a_merged_run_answers_by_the_register_alone() {
+        let place = Place::new();
+        let journal = half_way(&place);
+        finish(&journal);
+        drop(journal);
+        std::fs::remove_dir_all(place.run("run")).unwrap();
+        let wanted =
+            sorted(vec![(1, What::Sent), (2, What::InDoubt), (3, What::Sent), (6, What::Sent), (8, What::Sent)]);
+        assert_eq!(known(&place, 1..=9), wanted);
+        let register = Register::open(&place.installation).unwrap();
+        let of_one = register.earlier("new", &keys([1])).unwrap();
+        assert_eq!(of_one[0].trans_id.as_deref(), Some("T-1"));
+        assert_eq!(of_one[0].content, ContentDigest(digest(4, 1)));
+        assert_eq!(of_one[0].run, "run");
+    }
+
+    #[test]
+    fn a_kill_between_the_last_commit_and_the_register_loses_nothing() {
+        let place = Place::new();
+        let journal = half_way(&place);
+        finish(&journal);
+        drop(journal);
+        // As if the process had ended before the merge.
+        let register = Register::open(&place.installation).unwrap();
+        register.conn.execute_batch("DELETE FROM sent; UPDATE run SET merged = NULL, taken = 0").unwrap();
+        let wanted =
+            sorted(vec![(1, What::Sent), (2, What::InDoubt), (3, What::Sent), (6, What::Sent), (8, What::Sent)]);
+        assert_eq!(known(&place, 1..=9), wanted, "the next run merges it");
+        register.conn.execute_batch("DELETE FROM sent; UPDATE run SET merged = NULL, taken = 0").unwrap();
+        drop(place.open("run"));
+        let rows = |register: &Register| -> i64 {
+            register.conn.query_row("SELECT count(*) FROM sent", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(rows(&register), 5, "opening the run merges it");
+        register.merge(&place.run("run")).unwrap();
+        assert_eq!((rows(&register), known(&place, 1..=9)), (5, wanted), "again changes nothing");
+    }
+
+    #[test]
+    fn what_is_settled_after_the_merge_is_taken_over() {
+        let place = Place::new();
+        let journal = half_way(&place);
+        finish(&journal);
+        wait(journal.settle(2, Settlement::NotDelivered)).unwrap();
+        assert_eq!(known(&place, [2]), sorted(vec![(2, What::OtherRun)]), "it waits again");
+        wait(journal.end_digital(end(2, 0, End::Held(Reason::Protected)))).unwrap();
+        journal.finish().unwrap();
+        assert!(known(&place, [2]).is_empty());
+        assert_eq!(known(&place, [1]), sorted(vec![(1, What::Sent)]));
+    }
+
+    #[test]
+    fn content_decides_between_repeat_and_correction() {
+        let earlier = |content: u8, what| Earlier {
+            key: StatementKey([1; 16]),
+            content: ContentDigest([content; 16]),
+            what,
+            run: "run".into(),
+            at: None,
+            trans_id: None,
+        };
+        let of = |earlier: &[Earlier]| verdict(&ContentDigest([1; 16]), earlier);
+        assert_eq!(of(&[]), Verdict::New);
+        assert_eq!(of(&[earlier(1, What::Sent)]), Verdict::AlreadySent);
+        assert_eq!(of(&[earlier(1, What::InDoubt)]), Verdict::InDoubt);
+        assert_eq!(of(&[earlier(2, What::Sent)]), Verdict::Correction);
+        assert_eq!(of(&[earlier(2, What::InDoubt)]), Verdict::Correction);
+        assert_eq!(of(&[earlier(2, What::OtherRun)]), Verdict::OtherRun);
+        assert_eq!(of(&[earlier(2, What::Sent), earlier(1, What::Sent)]), Verdict::AlreadySent);
+        assert_eq!(of(&[earlier(1, What::InDoubt), earlier(1, What::Sent)]), Verdict::AlreadySent);
+        assert_eq!(of(&[earlier(2, What::Sent), earlier(1, What::OtherRun)]), Verdict::OtherRun);
+    }
+
+    #[test]
+    fn another_key_is_refused() {
+        let place = Place::new();
+        Register::open(&place.installation).unwrap().begin("run", place.folder.path()).unwrap();
+        let other = Place::new();
+        std::fs::copy(file(place.installation.state()), file(other.installation.state())).unwrap();
+        assert!(matches!(Register::open(&other.installation), Err(TrackError::KeyOther { .. })));
+    }
 }

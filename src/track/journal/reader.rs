@@ -3,11 +3,16 @@
 use super::super::error::TrackError;
 use super::super::installation::Installation;
 use super::super::register::halves_left;
-use super::pages::{self, unreadable};
-use super::schema::{self, FILE, kind};
-use super::{Phase, RunHeader};
-use crate::domain::{ContentDigest, StatementKey};
-use rusqlite::Connection;
+use super::pages::{self, optional_time, unreadable};
+use super::schema::{self, FILE, kind, queue};
+use super::writer::{context, digital_of, paper_of, reason_of};
+use super::{Counts, Phase, RunHeader};
+use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, Reason, StatementKey};
+use crate::track::Checkpoint;
+use crate::track::halves::{Digital, OnPaper, outcome};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A run's journal, open for reading. Never writes, also not to the run's folder where that cannot be written.
@@ -15,6 +20,149 @@ pub struct JournalReader {
     pub(super) conn: Connection,
     file: PathBuf,
     header: RunHeader,
+}
+
+/// Where a statement is, by the rows of the journal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen {
+    /// Its ordinal.
+    pub ordinal: u64,
+    /// Number of its export.
+    pub export: u16,
+    /// Form, where it could be read.
+    pub form: Option<Form>,
+    /// Number of its uppgiftslämnare, see [`JournalReader::employers`].
+    pub employer: Option<usize>,
+    /// Its outcome; pending while a request is under way.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// Where the digital half was delivered, ended or waits.
+    pub operator: Option<u16>,
+    /// The digital half.
+    pub digital: Digital,
+    /// The paper half.
+    pub paper: OnPaper,
+    /// A request is under way, or was when the process ended.
+    pub under_way: bool,
+}
+
+/// A request whose fate is not known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InDoubtSeen {
+    /// Which statement.
+    pub ordinal: u64,
+    /// Where it was sent.
+    pub operator: u16,
+    /// Which attempt.
+    pub attempt: u32,
+    /// Id of the message.
+    pub message_id: MessageId,
+    /// When the intent was written.
+    pub at: Timestamp,
+    /// Why it is in doubt.
+    pub reason: Reason,
+}
+
+/// How many ended in one second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tempo {
+    /// Seconds since 1970.
+    pub second: i64,
+    /// Operator; -1: without one (look-ups, holds), -2: paper.
+    pub operator: i64,
+    /// Delivered, or bundled.
+    pub delivered: u64,
+    /// Ended otherwise.
+    pub other: u64,
+}
+
+/// An audit line or event.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What kind.
+    pub kind: String,
+    /// What happened.
+    pub text: String,
+}
+
+/// A print bundle.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct BundleSeen {
+    /// Its number.
+    pub number: u32,
+    /// Name of its file.
+    pub file_name: String,
+    /// Letters in it.
+    pub letters: u32,
+    /// Size of the file.
+    pub bytes: u64,
+    /// When it was on disk.
+    pub at: Timestamp,
+}
+
+/// One operator's queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OperatorTally {
+    /// Statements that wait there.
+    pub queued: u64,
+    /// Requests under way.
+    pub under_way: u64,
+    /// Its queue is stopped: it refuses our credentials.
+    pub stopped: bool,
+}
+
+/// The sums that the journal keeps beside its rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// By outcome, reason and operator.
+    pub outcomes: BTreeMap<(Outcome, Reason, Option<u16>), u64>,
+    /// Statements that wait for a look-up.
+    pub look_up: u64,
+    /// Statements that wait for a print bundle.
+    pub paper: u64,
+    /// By operator, in the order of the header.
+    pub operators: Vec<OperatorTally>,
+}
+
+/// One attempt of a statement, or what else happened to its digital half.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptSeen {
+    /// When.
+    pub at: Option<Timestamp>,
+    /// Which attempt; 0 where none was made.
+    pub attempt: u32,
+    /// Where.
+    pub operator: Option<u16>,
+    /// What came of it: the half's state, waiting where it was tried again.
+    pub digital: Digital,
+    /// What was in doubt is sent again.
+    pub again: bool,
+    /// The operator's TransId.
+    pub trans_id: Option<String>,
+    /// The fault's ErrorCode.
+    pub fault_code: Option<u32>,
+    /// The fault's CallId.
+    pub call_id: Option<String>,
+    /// What else was written down.
+    pub detail: Option<String>,
+}
+
+/// All that the journal knows of one statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatementSeen {
+    /// Where it is.
+    pub seen: Seen,
+    /// It corrects an earlier one.
+    pub correction: bool,
+    /// Its key and content, which give the message id.
+    pub keys: Option<(StatementKey, ContentDigest)>,
+    /// What happened to its digital half, in order.
+    pub attempts: Vec<AttemptSeen>,
+    /// Its print bundle, and when the paper half ended.
+    pub bundle: Option<(BundleSeen, Timestamp)>,
 }
 
 /// A statement of a released run that has left or waits to.
@@ -71,11 +219,350 @@ impl JournalReader {
         pages::key_check(&self.conn, &self.file, installation)
     }
 
+    /// How many statements have which outcome, by the journal's sums. *Cost*: a few rows after release.
+    pub fn counts(&self) -> Result<Counts, TrackError> {
+        pages::counts(&self.conn)
+    }
+
+    /// How far the run is. *Cost*: a few seeks.
+    pub fn checkpoint(&self) -> Result<Checkpoint, TrackError> {
+        pages::checkpoint(&self.conn)
+    }
+
+    /// How many statements the exports have; `None` before release.
+    pub fn statements(&self) -> Result<Option<u64>, TrackError> {
+        pages::meta::<i64>(&self.conn, "statements")
+            .map(|count| count.map(|count| count as u64))
+            .map_err(unreadable("the count of statements"))
+    }
+
+    /// Uppgiftslämnare as they may be shown: organisation numbers, private ones masked and numbered.
+    pub fn employers(&self) -> Result<Vec<String>, TrackError> {
+        let query = || -> rusqlite::Result<Vec<String>> {
+            self.conn
+                .prepare("SELECT number, shown FROM employer ORDER BY number")?
+                .query_map([], |row| {
+                    let (number, shown): (i64, String) = (row.get(0)?, row.get(1)?);
+                    Ok(if shown.starts_with('*') { format!("{shown} ({})", number + 1) } else { shown })
+                })?
+                .collect()
+        };
+        query().map_err(unreadable("the employers"))
+    }
+
+    /// The journal's sums.
+    pub fn tally(&self) -> Result<Tally, TrackError> {
+        let query = || -> rusqlite::Result<Tally> {
+            let operators = vec![OperatorTally::default(); self.header.operators.len()];
+            let mut tally = Tally { operators, ..Tally::default() };
+            let mut statement =
+                self.conn.prepare("SELECT kind, operator, reason, count FROM tally WHERE count <> 0")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (kind, operator, count): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
+                let (count, place) = (count as u64, u16::try_from(operator).ok());
+                let of = place.and_then(|place| tally.operators.get_mut(usize::from(place)));
+                match (kind, of) {
+                    (queue::LOOK_UP, _) => tally.look_up = count,
+                    (queue::PAPER, _) => tally.paper = count,
+                    (queue::QUEUED, Some(of)) => of.queued = count,
+                    (queue::FLYING, Some(of)) => of.under_way = count,
+                    _ => {
+                        if let Some(outcome) = u8::try_from(kind).ok().and_then(Outcome::from_number) {
+                            tally.outcomes.insert((outcome, reason_of(row.get(2)?), place), count);
+                        }
+                    }
+                }
+            }
+            for stopped in self.stopped()? {
+                if let Some(of) = usize::try_from(stopped).ok().and_then(|place| tally.operators.get_mut(place)) {
+                    of.stopped = true;
+                }
+            }
+            Ok(tally)
+        };
+        query().map_err(unreadable("the sums"))
+    }
+
+    fn stopped(&self) -> rusqlite::Result<Vec<i64>> {
+        self.conn
+            .prepare("SELECT CAST(substr(name, 9) AS INTEGER) FROM meta WHERE name LIKE 'stopped:%' AND value = 1")?
+            .query_map([], |row| row.get(0))?
+            .collect()
+    }
+
+    /// How many ended in each second from `since` on, ascending.
+    pub fn tempo(&self, since: i64) -> Result<Vec<Tempo>, TrackError> {
+        let query = || -> rusqlite::Result<Vec<Tempo>> {
+            self.conn
+                .prepare("SELECT second, operator, delivered, other FROM tempo WHERE second >= ?1 ORDER BY 1, 2")?
+                .query_map([since], tempo)?
+                .collect()
+        };
+        query().map_err(unreadable("the tempo"))
+    }
+
+    /// First and last second in which something ended; `None` where nothing has.
+    pub fn tempo_span(&self) -> Result<Option<(i64, i64)>, TrackError> {
+        self.conn
+            .query_row("SELECT min(second), max(second) FROM tempo", [], |row| {
+                Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?))
+            })
+            .map_err(unreadable("the tempo"))
+    }
+
+    /// How many ended in each bucket from `first` on; [`Tempo::second`] is the number of the bucket.
+    pub fn tempo_buckets(&self, first: i64, bucket_s: i64) -> Result<Vec<Tempo>, TrackError> {
+        let query = || -> rusqlite::Result<Vec<Tempo>> {
+            self.conn
+                .prepare(
+                    "SELECT (second - ?1) / ?2, operator, sum(delivered), sum(other) FROM tempo
+                     WHERE second >= ?1 GROUP BY 1, 2",
+                )?
+                .query_map([first, bucket_s.max(1)], tempo)?
+                .collect()
+        };
+        query().map_err(unreadable("the tempo"))
+    }
+
+    /// The most letters that operators took in one minute of the clock.
+    pub fn best_minute(&self) -> Result<u64, TrackError> {
+        self.conn
+            .query_row(
+                "SELECT coalesce(max(letters), 0) FROM (
+                     SELECT sum(delivered) AS letters FROM tempo WHERE operator >= 0 GROUP BY second / 60)",
+                [],
+                |row| row.get::<_, i64>(0),
+            )
+            .map(|count| count as u64)
+            .map_err(unreadable("the tempo"))
+    }
+
+    /// The last events, newest last.
+    pub fn events(&self, limit: u32) -> Result<Vec<Event>, TrackError> {
+        let query = || -> rusqlite::Result<Vec<Event>> {
+            self.conn
+                .prepare(
+                    "SELECT at, kind, text FROM (SELECT * FROM event ORDER BY number DESC LIMIT ?1) ORDER BY number",
+                )?
+                .query_map([limit], |row| {
+                    let at = optional_time(row, 0)?.unwrap_or_default();
+                    Ok(Event { at, kind: row.get(1)?, text: row.get(2)? })
+                })?
+                .collect()
+        };
+        query().map_err(unreadable("the events"))
+    }
+
+    /// The print bundles.
+    pub fn bundles(&self) -> Result<Vec<BundleSeen>, TrackError> {
+        let query = || -> rusqlite::Result<Vec<BundleSeen>> {
+            self.conn
+                .prepare("SELECT number, file_name, letters, bytes, at FROM bundle ORDER BY number")?
+                .query_map([], bundle)?
+                .collect()
+        };
+        query().map_err(unreadable("the print bundles"))
+    }
+
+    /// Requests whose fate is not known: those that ended so, and where no process has the run (`running` false), those under way when it ended. Ascending by ordinal.
+    pub fn in_doubt(&self, running: bool) -> Result<Vec<InDoubtSeen>, TrackError> {
+        let query = || -> rusqlite::Result<Vec<InDoubtSeen>> {
+            self.conn
+                .prepare(
+                    "SELECT q.ordinal, i.operator, i.attempt, i.message_id, i.at, q.reason FROM (
+                         SELECT ordinal, intent, reason FROM doubt
+                         UNION ALL SELECT ordinal, intent, ?2 FROM queue WHERE intent IS NOT NULL AND ?1
+                     ) q CROSS JOIN intent i ON i.number = q.intent ORDER BY q.ordinal",
+                )?
+                .query_map((!running, Reason::Interrupted as u8), |row| {
+                    Ok(InDoubtSeen {
+                        ordinal: row.get::<_, i64>(0)? as u64,
+                        operator: row.get(1)?,
+                        attempt: row.get(2)?,
+                        message_id: MessageId(row.get(3)?),
+                        at: optional_time(row, 4)?.unwrap_or_default(),
+                        reason: reason_of(row.get(5)?),
+                    })
+                })?
+                .collect()
+        };
+        query().map_err(unreadable("what is in doubt"))
+    }
+
+    /// How often requests were intended, and how often an attempt was surely not accepted.
+    pub fn attempts(&self) -> Result<(u64, u64), TrackError> {
+        let one = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|count| count as u64);
+        let query = || -> rusqlite::Result<(u64, u64)> {
+            Ok((
+                one("SELECT coalesce(max(number), 0) FROM intent")?,
+                one(&format!("SELECT count(*) FROM digital WHERE kind = {}", kind::OVER))?,
+            ))
+        };
+        query().map_err(unreadable("the attempts"))
+    }
+
+    /// Reads several things as of one moment, although the run goes on.
+    pub fn at_once<T>(&self, read: impl FnOnce(&Self) -> Result<T, TrackError>) -> Result<T, TrackError> {
+        self.conn.execute_batch("BEGIN").map_err(unreadable("a moment"))?;
+        let result = read(self);
+        let _ = self.conn.execute_batch("COMMIT");
+        result
+    }
+
+    /// Gives every statement with where it is, by the rows themselves, in the order of ordinals.
+    ///
+    /// *Cost*: reads the whole journal; 8 bytes of memory a statement.
+    pub fn statements_seen(&self, sink: &mut dyn FnMut(Seen)) -> Result<(), TrackError> {
+        let states = self.states().map_err(unreadable("what happened"))?;
+        let mut query = || -> rusqlite::Result<()> {
+            let mut statement = self.conn.prepare(&format!("{SEEN} ORDER BY ordinal"))?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let ordinal: i64 = row.get(0)?;
+                sink(seen(row, &states.get(ordinal as usize).copied().unwrap_or_default())?);
+            }
+            Ok(())
+        };
+        query().map_err(unreadable("the statements"))
+    }
+
+    /// What happened to each statement, by ordinal.
+    fn states(&self) -> rusqlite::Result<Vec<State>> {
+        let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |row| row.get(0))?;
+        let mut states = vec![State::default(); most as usize + 1];
+        let mut each = |sql: &str, note: &dyn Fn(&mut State, &rusqlite::Row<'_>) -> rusqlite::Result<()>| {
+            let mut statement = self.conn.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if let Some(state) = states.get_mut(row.get::<_, i64>(0)? as usize) {
+                    note(state, row)?;
+                }
+            }
+            Ok::<(), rusqlite::Error>(())
+        };
+        each("SELECT ordinal, kind, reason, operator FROM digital ORDER BY number", &State::digital_row)?;
+        each("SELECT ordinal, kind, reason FROM paper ORDER BY number", &State::paper_row)?;
+        each("SELECT ordinal, reason FROM look_up", &|state, row| {
+            state.waits_because = row.get(1)?;
+            Ok(())
+        })?;
+        let stopped = self.stopped()?;
+        each("SELECT ordinal, operator, intent IS NOT NULL FROM queue", &|state, row| {
+            let operator: i64 = row.get(1)?;
+            state.operator = operator as i16;
+            state.under_way = row.get(2)?;
+            if stopped.contains(&operator) && !state.under_way {
+                state.waits_because = Reason::OperatorStopped as u8;
+            }
+            Ok(())
+        })?;
+        Ok(states)
+    }
+
+    /// The statements about a person, ascending by ordinal. With the installation, sealed details are opened.
+    pub fn find(&self, person: &PersonDigest, installation: &Installation) -> Result<Vec<StatementSeen>, TrackError> {
+        let query = || -> rusqlite::Result<Vec<StatementSeen>> {
+            let mut statement = self.conn.prepare(
+                "SELECT ordinal, export, form, employer, digital, paper, outcome, reason, correction, key, content
+                 FROM statement WHERE person = ?1 ORDER BY ordinal",
+            )?;
+            let mut rows = statement.query([person.0])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let ordinal: i64 = row.get(0)?;
+                let (state, attempts) = self.attempts_of(ordinal, installation)?;
+                let (state, bundle) = self.paper_of(ordinal, state)?;
+                let keys = match (row.get::<_, Option<[u8; 16]>>(9)?, row.get::<_, Option<[u8; 16]>>(10)?) {
+                    (Some(key), Some(content)) => Some((StatementKey(key), ContentDigest(content))),
+                    _ => None,
+                };
+                found.push(StatementSeen { seen: seen(row, &state)?, correction: row.get(8)?, keys, attempts, bundle });
+            }
+            Ok(found)
+        };
+        query().map_err(unreadable("a person's statements"))
+    }
+
+    fn attempts_of(&self, ordinal: i64, installation: &Installation) -> rusqlite::Result<(State, Vec<AttemptSeen>)> {
+        let mut state = State::default();
+        let mut attempts = Vec::new();
+        let mut statement = self.conn.prepare_cached(
+            "SELECT ordinal, kind, reason, operator, at, attempt, trans_id, fault_code, call_id, detail FROM digital
+             WHERE ordinal = ?1 ORDER BY number",
+        )?;
+        let mut rows = statement.query([ordinal])?;
+        while let Some(row) = rows.next()? {
+            state.digital_row(row)?;
+            let kind: i64 = row.get(1)?;
+            let attempt: u32 = row.get::<_, Option<u32>>(5)?.unwrap_or(0);
+            let sealed: Option<Vec<u8>> = row.get(9)?;
+            let place = context(&self.header.run_id, "detail", ordinal, attempt.into());
+            attempts.push(AttemptSeen {
+                at: optional_time(row, 4)?,
+                attempt,
+                operator: row.get(3)?,
+                digital: digital_of(kind, reason_of(row.get(2)?)),
+                again: kind == kind::AGAIN,
+                trans_id: row.get(6)?,
+                fault_code: row.get(7)?,
+                call_id: row.get(8)?,
+                detail: sealed
+                    .and_then(|sealed| installation.open_sealed(&sealed, &place).ok())
+                    .map(|text| String::from_utf8_lossy(&text).into_owned()),
+            });
+        }
+        let waits = self
+            .conn
+            .prepare_cached("SELECT reason FROM look_up WHERE ordinal = ?1")?
+            .query_row([ordinal], |row| row.get(0))
+            .optional()?;
+        state.waits_because = waits.unwrap_or(0);
+        let stopped = self.stopped()?;
+        for operator in 0..self.header.operators.len() as i64 {
+            let under_way: Option<bool> = self
+                .conn
+                .prepare_cached("SELECT intent IS NOT NULL FROM queue WHERE operator = ?1 AND ordinal = ?2")?
+                .query_row([operator, ordinal], |row| row.get(0))
+                .optional()?;
+            if let Some(under_way) = under_way {
+                state.operator = operator as i16;
+                state.under_way = under_way;
+                if stopped.contains(&operator) && !under_way {
+                    state.waits_because = Reason::OperatorStopped as u8;
+                }
+            }
+        }
+        Ok((state, attempts))
+    }
+
+    fn paper_of(&self, ordinal: i64, mut state: State) -> rusqlite::Result<(State, Option<(BundleSeen, Timestamp)>)> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT p.ordinal, p.kind, p.reason, p.at, b.number, b.file_name, b.letters, b.bytes, b.at
+             FROM paper p LEFT JOIN bundle b ON b.number = p.bundle WHERE p.ordinal = ?1 ORDER BY p.number",
+        )?;
+        let mut rows = statement.query([ordinal])?;
+        let mut found = None;
+        while let Some(row) = rows.next()? {
+            state.paper_row(row)?;
+            if row.get::<_, Option<i64>>(4)?.is_some() {
+                let bundle = BundleSeen {
+                    number: row.get(4)?,
+                    file_name: row.get(5)?,
+                    letters: row.get(6)?,
+                    bytes: row.get::<_, i64>(7)? as u64,
+                    at: optional_time(row, 8)?.unwrap_or_default(),
+                };
+                found = Some((bundle, optional_time(row, 3)?.unwrap_or_default()));
+            }
+        }
+        Ok((state, found))
+    }
+
     /// Gives every statement that has left, or waits to, in the order of ordinals. *Cost*: reads all logs, and a byte
     /// of memory a statement.
     pub(in crate::track) fn statements_by_key(&self, sink: &mut dyn FnMut(KeyState)) -> Result<(), TrackError> {
         let mut query = || -> rusqlite::Result<()> {
-            self.conn.execute_batch("BEGIN")?;
             let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |r| r.get(0))?;
             let mut halves = vec![0_u8; most as usize + 1];
             let marks = [
@@ -108,10 +595,115 @@ impl JournalReader {
             }
             Ok(())
         };
-        let result = query();
-        let _ = self.conn.execute_batch("COMMIT");
-        result.map_err(unreadable("the statements"))
+        self.at_once(|_| query().map_err(unreadable("the statements")))
     }
+}
+
+/// What pass 2 has made of a statement. Eight bytes, since a report holds one a statement.
+#[derive(Clone, Copy)]
+struct State {
+    digital: u8,
+    digital_reason: u8,
+    paper: u8,
+    paper_reason: u8,
+    waits_because: u8,
+    under_way: bool,
+    operator: i16,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            digital: 0,
+            digital_reason: 0,
+            paper: 0,
+            paper_reason: 0,
+            waits_because: 0,
+            under_way: false,
+            operator: -1,
+        }
+    }
+}
+
+impl State {
+    /// Columns: ordinal, kind, reason, operator.
+    fn digital_row(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
+        let kind: u8 = row.get(1)?;
+        let ends = !matches!(i64::from(kind), kind::OVER | kind::AGAIN);
+        self.digital = if ends { kind } else { 0 };
+        self.digital_reason = row.get::<_, Option<u8>>(2)?.unwrap_or(0);
+        self.operator = row.get::<_, Option<i16>>(3)?.filter(|_| ends).unwrap_or(-1);
+        Ok(())
+    }
+
+    /// Columns: ordinal, kind, reason.
+    fn paper_row(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
+        self.paper = row.get(1)?;
+        self.paper_reason = row.get::<_, Option<u8>>(2)?.unwrap_or(0);
+        Ok(())
+    }
+}
+
+/// Columns that [`seen`] reads.
+const SEEN: &str = "SELECT ordinal, export, form, employer, digital, paper, outcome, reason FROM statement";
+
+fn seen(row: &rusqlite::Row<'_>, state: &State) -> rusqlite::Result<Seen> {
+    let (fate, wish, ended): (i64, i64, u8) = (row.get(4)?, row.get(5)?, row.get(6)?);
+    let reason = reason_of(row.get(7)?);
+    let pass_one = Outcome::from_number(ended).ok_or(rusqlite::Error::IntegralValueOutOfRange(6, ended.into()))?;
+    let digital = match (fate, state.digital) {
+        (0, _) => Digital::Off,
+        (2, _) => Digital::Unreachable(reason),
+        (_, kind) => digital_of(kind.into(), reason_of(state.digital_reason.into())),
+    };
+    let paper = match (wish, state.paper) {
+        (0, _) => OnPaper::Off,
+        (2, 0) => OnPaper::Fallback,
+        (_, kind) => paper_of(kind.into(), reason_of(state.paper_reason.into())),
+    };
+    let (mut end, mut why) = match pass_one {
+        Outcome::Pending => outcome(digital, paper),
+        ended => (ended, reason),
+    };
+    if end == Outcome::Pending && digital == Digital::Waiting && state.waits_because != 0 {
+        why = reason_of(state.waits_because.into());
+    }
+    if pass_one == Outcome::Pending && fate == 0 && wish == 0 {
+        // A fate that no pass 1 gives: told rather than hidden.
+        (end, why) = (Outcome::Pending, Reason::NotYet);
+    }
+    let at_operator = !matches!(digital, Digital::Off | Digital::Unreachable(_));
+    Ok(Seen {
+        ordinal: row.get::<_, i64>(0)? as u64,
+        export: row.get(1)?,
+        form: row.get::<_, Option<u16>>(2)?.and_then(Form::by_number),
+        employer: row.get::<_, Option<i64>>(3)?.map(|number| number as usize),
+        outcome: end,
+        reason: why,
+        operator: u16::try_from(state.operator).ok().filter(|_| at_operator),
+        digital,
+        paper,
+        under_way: state.under_way,
+    })
+}
+
+fn tempo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Tempo> {
+    Ok(Tempo {
+        second: row.get(0)?,
+        operator: row.get(1)?,
+        delivered: row.get::<_, i64>(2)? as u64,
+        other: row.get::<_, i64>(3)? as u64,
+    })
+}
+
+fn bundle(row: &rusqlite::Row<'_>) -> rusqlite::Result<BundleSeen> {
+    Ok(BundleSeen {
+        number: row.get(0)?,
+        file_name: row.get(1)?,
+        letters: row.get(2)?,
+        bytes: row.get::<_, i64>(3)? as u64,
+        at: optional_time(row, 4)?.unwrap_or_default(),
+    })
 }
 
 impl std::fmt::Debug for JournalReader {

@@ -395,6 +395,7 @@ impl Writer {
                  CREATE INDEX statement_person ON statement(person) WHERE person IS NOT NULL;",
             )?;
             self.put_meta("exports", &sealed_json(&self.installation, &self.run_id, "exports", exports)?)?;
+            self.put_meta("statements", &count)?;
             self.put_meta("phase", &Phase::Released.as_str())?;
             self.event("released", &format!("{count} statements"))?;
             self.conn.execute_batch("COMMIT")?;

@@ -1,0 +1,117 @@
+//! `status`: where a run is now, and when it will have ended.
+
+use super::print;
+use super::report::{as_json, grouped, moment, spaced};
+use crate::error::{Exit, Result};
+use crate::track::{Phase, Status as Now};
+use clap::Args;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// Say where a run is now
+///
+/// Counts by outcome, each operator's queue, rates over the last minute, what is under way and in doubt, when the run will
+/// have ended, and whether the deadline holds. Works while the run goes on, and after.
+///
+/// Exit code 0: it could be read, whatever it says.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Folder of the run
+    #[arg(value_name = "DIR")]
+    run: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(super) fn run(self) -> Result<Exit> {
+        let now = Now::read(&self.run)?;
+        if self.json {
+            print(&format!("{}\n", as_json(&now)?))?;
+        } else {
+            print(&text(&now))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn text(now: &Now) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_text(&mut out, now);
+    out
+}
+
+fn write_text(out: &mut String, now: &Now) -> std::fmt::Result {
+    let state = match (now.running, now.phase) {
+        (true, _) => "a process is at it",
+        (false, Phase::Finished) => "nothing waits",
+        (false, _) => "no process is at it: `utskick resume` goes on with it",
+    };
+    writeln!(out, "Run {}: {}, {state}", now.run, now.phase)?;
+    writeln!(
+        out,
+        "{} of {} ended; all through ordinal {}, and {} beyond",
+        grouped(now.checkpoint.ended()),
+        grouped(now.statements),
+        grouped(now.checkpoint.through),
+        grouped(now.checkpoint.beyond)
+    )?;
+    for (outcome, count) in now.outcomes.iter().filter(|(_, count)| **count > 0) {
+        writeln!(out, "{:>12}  {}", grouped(*count), spaced(outcome))?;
+    }
+    writeln!(
+        out,
+        "Waiting: {} for look-up, {} for print bundles; {} under way, {} in doubt",
+        grouped(now.waits_for_look_up),
+        grouped(now.waits_for_paper),
+        now.in_flight,
+        grouped(now.in_doubt)
+    )?;
+    writeln!(
+        out,
+        "Last minute: {:.1} statements/s ended, {:.1} letters/s delivered",
+        now.ended_per_s, now.delivered_per_s
+    )?;
+    let width = now.operators.iter().map(|of| of.name.chars().count()).max().unwrap_or(0).max(8);
+    writeln!(
+        out,
+        "\n{:<width$}  {:>10}  {:>9}  {:>10}  {:>8}  {:>8}  {:>9}  {:>9}",
+        "operator", "queued", "under way", "delivered", "failed", "in doubt", "rate/s", "agreed/s"
+    )?;
+    for of in &now.operators {
+        writeln!(
+            out,
+            "{:<width$}  {:>10}  {:>9}  {:>10}  {:>8}  {:>8}  {:>9.1}  {:>9}{}",
+            of.name,
+            grouped(of.queued),
+            of.in_flight,
+            grouped(of.delivered),
+            grouped(of.failed),
+            grouped(of.in_doubt),
+            of.delivered_per_s,
+            of.rate_per_s.map_or_else(|| "unlimited".into(), |rate| rate.to_string()),
+            if of.stopped { "  stopped: it refuses our credentials" } else { "" }
+        )?;
+    }
+    if let Some(limit) = &now.limited_by {
+        writeln!(out, "\nLimited by {limit}")?;
+    }
+    if let Some(end) = now.expected_end {
+        writeln!(out, "Expected end {}", moment(end))?;
+    }
+    match (now.deadline, now.deadline_holds) {
+        (Some(deadline), Some(true)) => writeln!(out, "The deadline {} holds", moment(deadline))?,
+        (Some(deadline), Some(false)) => writeln!(out, "The deadline {} WILL NOT HOLD", moment(deadline))?,
+        (Some(deadline), None) => writeln!(out, "Deadline {}", moment(deadline))?,
+        (None, _) => (),
+    }
+    if !now.events.is_empty() {
+        writeln!(out, "\nLatest")?;
+        for event in &now.events {
+            writeln!(out, "  {}  {}  {}", moment(event.at), event.kind, event.text)?;
+        }
+    }
+    Ok(())
+}
