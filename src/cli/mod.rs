@@ -1,8 +1,15 @@
 //! The commands, one file each: arguments, what is printed, the exit code.
 
 mod check;
+mod demo;
+mod find;
 mod generate;
+mod log;
+mod report;
+mod resume;
 mod sandbox;
+mod send;
+mod status;
 mod unseal;
 
 use crate::error::{Error, Exit, Result};
@@ -15,13 +22,22 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// What is logged on stderr.
+    #[command(flatten)]
+    log: log::Log,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 #[allow(missing_docs)] // each command's own documentation is its help
 pub enum Command {
+    Demo(demo::Demo),
     Check(check::Check),
+    Send(send::Send),
+    Resume(resume::Resume),
+    Status(status::Status),
+    Report(report::Report),
+    Find(find::Find),
     Generate(generate::Generate),
     Sandbox(sandbox::Sandbox),
     Unseal(unseal::Unseal),
@@ -30,8 +46,15 @@ pub enum Command {
 impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<Exit> {
+        self.log.start();
         match self.command {
+            Command::Demo(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Send(command) => command.run(),
+            Command::Resume(command) => command.run(),
+            Command::Status(command) => command.run(),
+            Command::Report(command) => command.run(),
+            Command::Find(command) => command.run(),
             Command::Generate(command) => command.run(),
             Command::Sandbox(command) => command.run(),
             Command::Unseal(command) => command.run(),

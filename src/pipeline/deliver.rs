@@ -246,6 +246,10 @@ impl Queue {
         match back {
             Back::Settled(ordinal) | Back::Left(ordinal) => {
                 self.out.remove(&ordinal);
+                // A page that was read while it was given out still shows it as waiting.
+                if let Ok(place) = self.page.binary_search_by_key(&ordinal, |routed| routed.work.span.ordinal) {
+                    self.page.remove(place);
+                }
             }
             Back::Later(item, at) => {
                 self.out.remove(&item.routed.work.span.ordinal);

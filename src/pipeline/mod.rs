@@ -30,4 +30,4 @@ mod release;
 mod route;
 
 pub use open::{Ended, Order, resume, send};
-pub use release::FINDINGS;
+pub use release::{FINDINGS, REJECTS};

@@ -4,7 +4,7 @@ use super::open::{Run, unreadable};
 use crate::config::{Config, Policy};
 use crate::domain::{Batch, ContentDigest, Outcome, PersonDigest, Reason, StatementKey};
 use crate::error::{Error, Exit, Result};
-use crate::intake::{self, Checked, Finding, RecipientKind, Settler, Stop, Verdict};
+use crate::intake::{self, Checked, Export, Finding, RecipientKind, Rejects, Settler, Stop, Verdict};
 use crate::track::{self, Amend, Earlier, Fate, Half, Register, RunExport, StatementRow};
 use std::collections::HashSet;
 use std::fs::File;
@@ -14,6 +14,8 @@ use std::sync::atomic::Ordering;
 
 /// Findings of a run, one JSON object a line.
 pub const FINDINGS: &str = "findings.ndjson";
+/// The rejected statements of a run for a person to act on: a table, a line a fault, without person ids.
+pub const REJECTS: &str = "rejects.tsv";
 
 /// What pass 1 found.
 #[derive(Debug, Default)]
@@ -29,14 +31,14 @@ pub(super) struct Released {
 /// Reads all exports into the journal, without releasing them.
 pub(super) fn read(run: &Run) -> Result<Released> {
     run.journal.restart_intake()?;
-    let mut findings = FindingsFile::create(&run.folder)?;
+    let mut findings = FindingsFiles::create(&run.folder)?;
     let mut settler = Settler::new(run.config.run.cross_record);
     let mut released = Released { exports: run.journal.header().exports.clone(), ..Released::default() };
     let mut next_ordinal = 1;
     for (number, export) in run.exports.iter().enumerate() {
         let number = number as u16;
         let mut take = |batch: Batch<Checked>, found: Vec<Finding>| -> Result<()> {
-            findings.write(&found)?;
+            findings.write(export, &batch.items, &found)?;
             let rows: Vec<StatementRow> = batch.items.iter().map(|checked| row(run, number, checked)).collect();
             for (checked, row) in batch.items.iter().zip(&rows) {
                 settler.push(number, checked);
@@ -58,7 +60,9 @@ pub(super) fn read(run: &Run) -> Result<Released> {
         next_ordinal += summary.records;
     }
     let (amendments, found) = settler.finish();
-    findings.write(&found)?;
+    if let Some(export) = run.exports.first() {
+        findings.write(export, &[], &found)?;
+    }
     findings.finish()?;
     let amendments: Vec<Amend> = amendments
         .into_iter()
@@ -132,7 +136,7 @@ pub(super) fn brake(run: &Run, released: &Released, accept_rejects: bool) -> Res
     );
     Err(Error::new(Exit::LookAt, message).remedy(format!(
         "look at {}; if they are to be left out, run again with --accept-rejects",
-        run.folder.join(FINDINGS).display()
+        run.folder.join(REJECTS).display()
     )))
 }
 
@@ -179,36 +183,46 @@ fn fate(config: &Config, protected: &HashSet<PersonDigest>, checked: &Checked) -
     Fate::Send { digital, paper }
 }
 
-/// The findings of a run, written as they come.
-struct FindingsFile {
-    file: BufWriter<File>,
+/// What pass 1 finds, written as it comes: for programs and for people.
+struct FindingsFiles {
+    findings: BufWriter<File>,
+    rejects: Rejects<BufWriter<File>>,
 }
 
-impl FindingsFile {
+impl FindingsFiles {
     fn create(folder: &Path) -> Result<Self> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let path = folder.join(FINDINGS);
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
-        let file =
-            file.map_err(|error| Error::because(Exit::Storage, format!("cannot write {}", path.display()), error))?;
-        Ok(Self { file: BufWriter::new(file) })
+        let rejects = create(&folder.join(REJECTS))?;
+        Ok(Self {
+            findings: create(&folder.join(FINDINGS))?,
+            rejects: Rejects::new(rejects, false).map_err(unwritable)?,
+        })
     }
 
-    fn write(&mut self, findings: &[Finding]) -> Result<()> {
-        for finding in findings {
-            let line = serde_json::to_string(finding);
-            let line = line.map_err(|error| Error::because(Exit::Storage, "cannot write a finding", error))?;
-            writeln!(self.file, "{line}").map_err(unwritable)?;
+    fn write(&mut self, export: &Export, batch: &[Checked], found: &[Finding]) -> Result<()> {
+        for finding in found {
+            serde_json::to_writer(&mut self.findings, finding).map_err(|error| unwritable(error.into()))?;
+            self.findings.write_all(b"\n").map_err(unwritable)?;
         }
-        Ok(())
+        self.rejects.write(export, batch, found).map_err(unwritable)
     }
 
     fn finish(self) -> Result<()> {
-        let file = self.file.into_inner().map_err(|error| unwritable(error.into_error()))?;
-        file.sync_all().map_err(unwritable)
+        for file in [self.findings, self.rejects.finish().map_err(unwritable)?] {
+            let file = file.into_inner().map_err(|error| unwritable(error.into_error()))?;
+            file.sync_all().map_err(unwritable)?;
+        }
+        Ok(())
     }
 }
 
+fn create(path: &Path) -> Result<BufWriter<File>> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let file =
+        file.map_err(|error| Error::because(Exit::Storage, format!("cannot write {}", path.display()), error))?;
+    Ok(BufWriter::new(file))
+}
+
 fn unwritable(error: std::io::Error) -> Error {
-    Error::because(Exit::Storage, format!("cannot write {FINDINGS}"), error)
+    Error::because(Exit::Storage, "cannot write the findings", error)
 }

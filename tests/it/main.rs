@@ -3,6 +3,7 @@
 // A test that goes wrong should stop there and say so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr)]
 
+mod bulk_send;
 mod encryption;
 mod generate;
 mod hostile_input;
@@ -12,6 +13,7 @@ mod letters;
 mod paper;
 mod post;
 mod referee;
+mod resume;
 mod run;
 mod sandbox;
 mod shape;
@@ -19,3 +21,4 @@ mod signatures;
 mod tidy;
 mod validation;
 mod vectors;
+mod world;
