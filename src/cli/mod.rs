@@ -4,7 +4,6 @@ mod check;
 mod demo;
 mod find;
 mod generate;
-mod log;
 mod report;
 mod resume;
 mod sandbox;
@@ -13,6 +12,7 @@ mod status;
 mod unseal;
 
 use crate::error::{Error, Exit, Result};
+use crate::watch::Log;
 use clap::{Parser, Subcommand};
 
 /// Sends kontrolluppgifter to the secure digital mailboxes of Mina meddelanden.
@@ -24,7 +24,7 @@ pub struct Cli {
     pub command: Command,
     /// What is logged on stderr.
     #[command(flatten)]
-    log: log::Log,
+    log: Log,
 }
 
 /// The commands.
