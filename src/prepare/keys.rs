@@ -1117,8 +1117,9 @@ mod tests {
         assert!(matches!(error, KeyError::Damaged { .. }), "{error}");
         let error = load(files.pem(&pem("PRIVATE KEY", &key_der("sender")[..900]), certificate(), None));
         assert!(matches!(error, KeyError::Rejected { .. }), "{error}");
-        let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
-        let error = load(files.pem(old, certificate(), None));
+        let old =
+            pem("RSA PRIVATE KEY", b"x").replacen("\n", "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n", 1);
+        let error = load(files.pem(&old, certificate(), None));
         assert!(matches!(error, KeyError::Unsupported { .. }), "{error}");
         let error = load(files.pem(&pem("OPENSSH PRIVATE KEY", b"x"), certificate(), None));
         assert!(matches!(error, KeyError::Unsupported { .. }), "{error}");
