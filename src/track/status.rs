@@ -137,7 +137,7 @@ impl Status {
         share_out(&mut operators, tally.look_up);
         let pending = counts.of(Outcome::Pending);
         let left = operators.iter().max_by(|one, two| one.left_s.unwrap_or(0.0).total_cmp(&two.left_s.unwrap_or(0.0)));
-        let known = running && pending > 0 && operators.iter().all(|of| of.queued == 0 || of.left_s.is_some());
+        let known = running && pending > 0 && operators.iter().all(|of| of.left_s.is_some());
         let end = left.and_then(|of| of.left_s).filter(|left_s| known && *left_s > 0.0);
         let expected_end = end.and_then(|left_s| now.checked_add(SignedDuration::try_from_secs_f64(left_s).ok()?).ok());
         let deadline_holds = match (header.deadline, expected_end) {

@@ -3,6 +3,7 @@
 // A test that goes wrong should stop there and say so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr)]
 
+mod account;
 mod bulk_send;
 mod encryption;
 mod generate;

@@ -436,6 +436,283 @@ fn operators_keep_their_numbers() {
     assert_eq!(place.open("run").header().operators, all);
 }
 
+#[test]
+fn a_storage_error_is_final_and_claims_nothing() {
+    let place = Place::new();
+    let statements = 4000;
+    let journal = place.released("run", &vec![ELSE_PAPER; statements]);
+    wait(async {
+        journal.route(vec![mailbox(1, 0)]).await.unwrap();
+        journal.intend(intent(1, 1, 0)).await.unwrap();
+        journal.ask(Bulk::Full).unwrap();
+        // A row for each, which no longer finds room.
+        let rows = (2..=statements as u64).map(|ordinal| mailbox(ordinal, 0)).collect();
+        let more = journal.end_digital(end(1, 1, delivered(1)));
+        let (full, more) = tokio::join!(journal.route(rows), more);
+        assert!(matches!(full, Err(TrackError::Storage { .. })), "{full:?}");
+        assert!(matches!(more, Err(TrackError::Storage { .. })), "its group was never committed");
+        assert!(journal.failure().is_some());
+        assert!(matches!(journal.intend(intent(1, 2, 0)).await, Err(TrackError::Storage { .. })), "and ever after");
+        assert!(matches!(journal.note("end", ""), Err(TrackError::Storage { .. })));
+        assert!(matches!(journal.finish(), Err(TrackError::Storage { .. })));
+    });
+    drop(journal);
+    let journal = place.open("run");
+    assert_eq!(journal.open_intents().unwrap().len(), 1, "what was acknowledged is there");
+    assert_eq!(journal.counts().unwrap().of(Outcome::Delivered), 0);
+}
+
+/// The states that a run goes through, one acknowledged change after the other: how long the WAL was, and how many
+/// statements had been delivered.
+fn acknowledged(journal: &Journal, wal: &Path, statements: u64) -> Vec<(u64, u64)> {
+    let length = || std::fs::metadata(wal).unwrap().len();
+    wait(async {
+        let mut states = vec![(length(), 0)];
+        for ordinal in 1..=statements {
+            journal.route(vec![mailbox(ordinal, 0)]).await.unwrap();
+            journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+            states.push((length(), ordinal - 1));
+            journal.end_digital(end(ordinal, 1, delivered(ordinal))).await.unwrap();
+            states.push((length(), ordinal));
+        }
+        states
+    })
+}
+
+/// A copy of a run as a machine would find it that lost power: the database, and as much of the WAL as had reached
+/// the disk.
+fn copy_cut(from: &Path, to: &Path, wal: &[u8]) {
+    std::fs::create_dir(to).unwrap();
+    std::fs::copy(from.join(schema::FILE), to.join(schema::FILE)).unwrap();
+    std::fs::write(to.join("journal.sqlite-wal"), wal).unwrap();
+}
+
+#[test]
+fn a_journal_cut_anywhere_recovers_to_what_was_acknowledged_before() {
+    let place = Place::new();
+    let statements = 12;
+    let journal = place.released("run", &vec![ELSE_PAPER; statements as usize]);
+    let run = place.run("run");
+    let wal = run.join("journal.sqlite-wal");
+    let states = acknowledged(&journal, &wal, statements);
+    let bytes = std::fs::read(&wal).unwrap();
+    assert_eq!(bytes.len() as u64, states.last().unwrap().0);
+    let mut random = fastrand::Rng::new();
+    println!("seed {}", random.get_seed());
+    let edges = states.iter().flat_map(|(length, _)| [length.saturating_sub(1), *length, length + 1]);
+    let cuts: Vec<u64> = edges.chain((0..24).map(|_| random.u64(0..=bytes.len() as u64))).collect();
+    for (number, cut) in cuts.into_iter().enumerate() {
+        let cut = cut.min(bytes.len() as u64);
+        let mut wal = bytes[..cut as usize].to_vec();
+        // What lies beyond a torn write may be anything.
+        if number % 2 == 1 {
+            wal.extend((0..random.usize(0..9000)).map(|_| random.u8(..)));
+        }
+        let copy = place.run(&format!("cut-{number}"));
+        copy_cut(&run, &copy, &wal);
+        // Twice: recovery is idempotent.
+        for _ in 0..2 {
+            let recovered = Journal::open(&copy, &place.installation).unwrap();
+            let delivered = recovered.counts().unwrap().of(Outcome::Delivered);
+            let wanted = states.iter().rev().find(|(length, _)| *length <= cut).map_or(0, |(_, delivered)| *delivered);
+            assert_eq!(delivered, wanted, "cut at {cut}");
+            assert_eq!(recovered.counts().unwrap().statements(), statements);
+        }
+    }
+}
+
+#[test]
+fn a_journal_with_a_flipped_bit_recovers_to_a_prefix_or_is_refused() {
+    let place = Place::new();
+    let statements = 8;
+    let journal = place.released("run", &vec![ELSE_PAPER; statements as usize]);
+    let run = place.run("run");
+    let wal = run.join("journal.sqlite-wal");
+    let states = acknowledged(&journal, &wal, statements);
+    let bytes = std::fs::read(&wal).unwrap();
+    let mut random = fastrand::Rng::new();
+    println!("seed {}", random.get_seed());
+    for number in 0..32 {
+        let at = random.usize(..bytes.len());
+        let mut wal = bytes.clone();
+        wal[at] ^= 1 << random.u8(..8);
+        let copy = place.run(&format!("flip-{number}"));
+        copy_cut(&run, &copy, &wal);
+        let recovered = Journal::open(&copy, &place.installation).unwrap();
+        // Everything before the frame that was hit, and nothing after it.
+        let wanted =
+            states.iter().rev().find(|(length, _)| *length <= at as u64).map_or(0, |(_, delivered)| *delivered);
+        assert_eq!(recovered.counts().unwrap().of(Outcome::Delivered), wanted, "flipped at {at}");
+    }
+}
+
+/// Requests under way in the child that is killed.
+const UNDER_WAY: usize = 8;
+
+/// Not a test of its own: the process that [`a_killed_process_keeps_what_it_acknowledged`] kills. Says on standard output
+/// what was acknowledged, after it was.
+#[test]
+#[ignore = "it is the process that another test kills"]
+fn child_that_is_killed() {
+    use futures::StreamExt;
+    use std::io::Write;
+    let Ok(folder) = std::env::var("UTSKICK_TEST_CHILD") else { return };
+    let folder = PathBuf::from(folder);
+    let settings = config::Installation { state: folder.join("state"), key_file: folder.join("installation.key") };
+    let installation = Installation::open(&settings).unwrap();
+    let journal = Journal::open(&folder.join("run"), &installation).unwrap();
+    let say = |line: String| {
+        let mut out = std::io::stdout().lock();
+        out.write_all(line.as_bytes()).and_then(|()| out.flush()).unwrap();
+    };
+    // The harness has begun a line of its own.
+    say("\n".into());
+    wait(async {
+        for open in journal.open_intents().unwrap() {
+            let (ordinal, attempt) = (open.intent.ordinal, open.intent.attempt);
+            journal.end_digital(end(ordinal, attempt, End::InDoubt(Reason::Interrupted))).await.unwrap();
+            say(format!("doubt {ordinal}\n"));
+        }
+        let work = journal.to_look_up(0, usize::MAX >> 1).unwrap();
+        if !work.is_empty() {
+            let rows = work.iter().map(|work| mailbox(work.span.ordinal, (work.span.ordinal % 2) as u16));
+            journal.route(rows.collect()).await.unwrap();
+        }
+        say("ready\n".into());
+        let routed = [0, 1].map(|operator| journal.routed(operator, 0, usize::MAX >> 1).unwrap()).concat();
+        futures::stream::iter(routed)
+            .map(|routed| {
+                let (journal, say) = (&journal, &say);
+                async move {
+                    let ordinal = routed.work.span.ordinal;
+                    journal.intend(intent(ordinal, routed.attempts + 1, (ordinal % 2) as u16)).await.unwrap();
+                    say(format!("intent {ordinal}\n"));
+                    journal.end_digital(end(ordinal, routed.attempts + 1, delivered(ordinal))).await.unwrap();
+                    say(format!("delivered {ordinal}\n"));
+                }
+            })
+            .buffer_unordered(UNDER_WAY)
+            .collect::<()>()
+            .await;
+    });
+}
+
+#[test]
+fn a_killed_process_keeps_what_it_acknowledged() {
+    use std::collections::BTreeSet;
+    use std::io::BufRead;
+    let place = Place::new();
+    let statements = 400;
+    drop(place.released("run", &vec![ELSE_PAPER; statements]));
+    let mut random = fastrand::Rng::new();
+    println!("seed {}", random.get_seed());
+    let (mut intended, mut done, mut doubted) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let kills = 5;
+    for round in 0..=kills {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "track::journal::tests::child_that_is_killed", "--ignored", "--nocapture"])
+            .env("UTSKICK_TEST_CHILD", place.folder.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut left = if round == kills { usize::MAX } else { random.usize(1..120) };
+        for line in lines {
+            let line = line.unwrap();
+            let mut words = line.split(' ');
+            let (word, ordinal) = (words.next(), words.next().and_then(|ordinal| ordinal.parse::<u64>().ok()));
+            match (word, ordinal) {
+                (Some("intent"), Some(ordinal)) => assert!(intended.insert(ordinal), "{ordinal} was sent twice"),
+                (Some("delivered"), Some(ordinal)) => assert!(done.insert(ordinal)),
+                (Some("doubt"), Some(ordinal)) => assert!(doubted.insert(ordinal)),
+                _ => continue,
+            }
+            left -= 1;
+            if left == 0 {
+                // Goes on reading: what was said before the kill was acknowledged before it.
+                child.kill().unwrap();
+                left = usize::MAX;
+            }
+        }
+        child.wait().unwrap();
+        let journal = place.open("run");
+        let open: BTreeSet<u64> = journal.open_intents().unwrap().iter().map(|open| open.intent.ordinal).collect();
+        assert!(open.len() <= UNDER_WAY, "{} are in doubt after one kill", open.len());
+        let reader = JournalReader::open(&place.run("run")).unwrap();
+        let mut delivered = BTreeSet::new();
+        reader
+            .statements_seen(&mut |seen| {
+                if seen.outcome == Outcome::Delivered {
+                    delivered.insert(seen.ordinal);
+                }
+            })
+            .unwrap();
+        assert!(done.is_subset(&delivered), "an acknowledged outcome is lost");
+        for ordinal in intended.difference(&done) {
+            let known = open.contains(ordinal) || delivered.contains(ordinal) || doubted.contains(ordinal);
+            assert!(known, "the acknowledged intent of {ordinal} is lost");
+        }
+        // Ends whose acknowledgement was not heard count all the same.
+        done.extend(&delivered);
+    }
+    let journal = place.open("run");
+    let counts = journal.counts().unwrap();
+    assert_eq!(counts.of(Outcome::Pending), 0);
+    assert_eq!(counts.of(Outcome::Delivered) + counts.of(Outcome::InDoubt), statements as u64);
+    assert!(counts.of(Outcome::InDoubt) <= kills as u64 * UNDER_WAY as u64);
+}
+
+#[test]
+fn nothing_personal_stands_in_the_files() {
+    let place = Place::new();
+    let canary = "195111232079";
+    let journal = place.create("run");
+    let private = Organisation::parse(canary).unwrap();
+    let mut of_private = row(1, ELSE_PAPER);
+    of_private.uppgiftslamnare = Some(private);
+    of_private.person = Some(place.installation.person_digest(canary));
+    journal.admit(vec![of_private]).unwrap();
+    let fingerprint = serde_json::json!({"path": format!("lön-{canary}.xml")});
+    journal.release(vec![RunExport { fingerprint: fingerprint.clone(), first_ordinal: 1, statements: 1 }]).unwrap();
+    journal.note("fault", &format!("nothing for {canary} or 511123-2079 here")).unwrap();
+    wait(async {
+        journal.route(vec![mailbox(1, 0)]).await.unwrap();
+        let secrets = format!("key of {canary}").into_bytes();
+        journal.intend(Intent { content_secrets: Some(secrets), ..intent(1, 1, 0) }).await.unwrap();
+        journal.attempt_over(AttemptOver { cause: format!("no {canary}"), ..over(1, 1) }).await.unwrap();
+        journal.intend(intent(1, 2, 0)).await.unwrap();
+        let detail = Some(format!("unknown recipient 19511123-2079 and {canary}"));
+        let fault = DigitalEnd { detail, ..end(1, 2, End::Failed(Reason::RefusedForGood)) };
+        journal.end_digital(fault).await.unwrap();
+    });
+    assert_eq!(journal.to_look_up(0, 9).unwrap().len(), 0);
+    let mut folders = vec![place.folder.path().to_path_buf()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            seen += bytes.len();
+            for form in [canary, "19511123-2079", "5111232079", "511123-2079", "MTk1MTExMjMyMDc5"] {
+                let found = memchr::memmem::find(&bytes, form.as_bytes());
+                assert!(found.is_none(), "{form} in {}", path.display());
+            }
+        }
+    }
+    assert!(seen > 10_000, "the files were read");
+    drop(journal);
+    let journal = place.open("run");
+    assert_eq!(journal.header().exports[0].fingerprint, fingerprint, "and it opens for us");
+    let reader = JournalReader::open(&place.run("run")).unwrap();
+    assert_eq!(reader.employers().unwrap(), ["************ (1)"]);
+    let found = reader.find(&place.installation.person_digest(canary), &place.installation).unwrap();
+    assert_eq!(found[0].attempts[0].detail.as_deref(), Some("no 195111232079"));
+}
+
 /// What a statement can be told to do, in the words of the model below.
 #[derive(Clone, Copy, Debug)]
 enum Move {
@@ -556,7 +833,15 @@ proptest! {
             *wanted.entry(end).or_default() += 1;
             if end.0 == Outcome::Pending { pending.push(at as u64 + 1) }
         }
-        prop_assert_eq!(counted(&journal), wanted);
+        prop_assert_eq!(counted(&journal), wanted.clone());
+        // The rows themselves say the same, which is what a report counts.
+        let report = crate::track::Report::read(&place.run("run")).unwrap();
+        prop_assert!(report.balanced);
+        let ended = |by: &BTreeMap<(Outcome, Reason), u64>| {
+            by.iter().filter(|of| of.0.0 != Outcome::Pending).map(|(of, count)| (*of, *count)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(ended(&report.counts().by), ended(&wanted));
+        prop_assert_eq!(report.outcomes["pending"], pending.len() as u64);
         let through = pending.first().map_or(8, |first| first - 1);
         prop_assert_eq!(journal.checkpoint().unwrap(), super::super::Checkpoint {
             statements: 8, through, beyond: 8 - pending.len() as u64 - through

@@ -41,6 +41,9 @@ pub(super) enum Bulk {
     Operators(Vec<RunOperator>, Reply),
     /// Waits until everything before it is committed.
     Sync(Reply),
+    /// Makes the disk full.
+    #[cfg(test)]
+    Full(Reply),
 }
 
 pub(super) type Reply = Sender<Result<(), TrackError>>;
@@ -241,6 +244,12 @@ impl Writer {
             Bulk::Operators(operators, reply) => {
                 let result = refused.map_or_else(|| self.set_operators(&operators), Err);
                 let _ = reply.send(settle(self, result));
+            }
+            #[cfg(test)]
+            Bulk::Full(reply) => {
+                let sql = "PRAGMA max_page_count = 1";
+                let _ = reply
+                    .send(self.conn.query_row(sql, [], |_| Ok(())).map_err(|error| TrackError::storage("", error)));
             }
             Bulk::Sync(reply) => {
                 let result = refused.map_or_else(
