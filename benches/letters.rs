@@ -1,6 +1,7 @@
 //! What does a letter cost beside the two signatures that it needs in any case, and how big is it?
 //!
-//! `signature` is the floor: one bare RSA-2048 signature by aws-lc-rs in the same run. A letter is words, HTML and PDF of one
+//! Times are CPU times of the thread, so that a busy machine does not count. `signature` is the floor: one bare RSA-2048
+//! signature by aws-lc-rs in the same run. A letter is words, HTML and PDF of one
 //! statement; throughput is its size. `fast` is an ordinary letter, `latin` one with a character of Latin-1 and one of Latin
 //! Extended-A, `full` a KU14 with every field, `slow` one with a name in Cyrillic, `paper` the ordinary one to print.
 
@@ -8,9 +9,12 @@
 
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::{rand, signature};
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rustix::time::{ClockId, clock_gettime};
 use std::borrow::Cow;
 use std::hint::black_box;
+use std::time::Duration;
 use utskick::config::Sender;
 use utskick::domain::{FieldIndex, Form, KodLista, Kontrolluppgift, SchemaVersion, Type};
 use utskick::prepare::compose::{Composer, Sheet};
@@ -71,7 +75,35 @@ fn full(form: Form) -> Kontrolluppgift<'static> {
     record(form, &fields)
 }
 
-fn letters(c: &mut Criterion) {
+/// CPU time of the thread, told as wall time is.
+struct CpuTime(WallTime);
+
+impl Measurement for CpuTime {
+    type Intermediate = Duration;
+    type Value = Duration;
+
+    fn start(&self) -> Duration {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
+    }
+    fn end(&self, start: Duration) -> Duration {
+        self.start().saturating_sub(start)
+    }
+    fn add(&self, one: &Duration, other: &Duration) -> Duration {
+        *one + *other
+    }
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn to_f64(&self, value: &Duration) -> f64 {
+        self.0.to_f64(value)
+    }
+    fn formatter(&self) -> &dyn ValueFormatter {
+        self.0.formatter()
+    }
+}
+
+fn letters(c: &mut Criterion<CpuTime>) {
     let composer = Composer::new();
     let sender = Sender {
         id: None,
@@ -114,5 +146,9 @@ fn letters(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, letters);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime(WallTime));
+    targets = letters
+}
 criterion_main!(benches);
