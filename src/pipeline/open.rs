@@ -187,9 +187,9 @@ fn take_through(run: Run, remembered: Remembered) -> Result<Ended> {
     let line = watch::show(Arc::clone(&run.progress));
     run.note("start", env!("CARGO_PKG_VERSION"));
     if run.journal.phase() == Phase::Intake {
-        let mut released = release::read(&run)?;
+        let released = release::read(&run)?;
         release::brake(&run, &released, remembered.accept_rejects)?;
-        release::settle_earlier(&run, &mut released, remembered.again)?;
+        release::settle_earlier(&run, remembered.again)?;
         run.journal.release(released.exports)?;
     }
     let ended = second_pass(run);

@@ -2,7 +2,7 @@
 
 use super::open::{Run, unreadable};
 use crate::config::{Config, Policy};
-use crate::domain::{Batch, ContentDigest, Outcome, PersonDigest, Reason, StatementKey};
+use crate::domain::{Batch, Outcome, PersonDigest, Reason, StatementKey};
 use crate::error::{Error, Exit, Result};
 use crate::intake::{self, Checked, Export, Finding, RecipientKind, Rejects, Settler, Stop, Verdict};
 use crate::track::{self, Amend, Earlier, Fate, Half, Register, RunExport, StatementRow};
@@ -24,8 +24,6 @@ pub(super) struct Released {
     rejected: u64,
     /// The exports with their numbers.
     pub(super) exports: Vec<RunExport>,
-    /// Statements that would leave: 40 bytes each, until earlier runs are asked about them.
-    leaving: Vec<(StatementKey, ContentDigest, u64)>,
 }
 
 /// Reads all exports into the journal, without releasing them.
@@ -42,7 +40,8 @@ pub(super) fn read(run: &Run) -> Result<Released> {
             let rows: Vec<StatementRow> = batch.items.iter().map(|checked| row(run, number, checked)).collect();
             for (checked, row) in batch.items.iter().zip(&rows) {
                 settler.push(number, checked);
-                released.count(row);
+                released.statements += 1;
+                released.rejected += u64::from(row.fate == REJECTED);
             }
             run.progress.records.fetch_add(rows.len() as u64, Ordering::Relaxed);
             let end = batch.items.last().map_or(0, |last| last.span.offset + u64::from(last.span.length));
@@ -69,21 +68,8 @@ pub(super) fn read(run: &Run) -> Result<Released> {
         .map(|amendment| Amend { ordinal: amendment.ordinal, outcome: amendment.outcome, reason: amendment.reason })
         .collect();
     released.rejected += amendments.iter().filter(|amend| amend.outcome == Outcome::Rejected).count() as u64;
-    let ended: HashSet<u64> = amendments.iter().map(|amend| amend.ordinal).collect();
-    released.leaving.retain(|(_, _, ordinal)| !ended.contains(ordinal));
     run.journal.amend(amendments)?;
     Ok(released)
-}
-
-impl Released {
-    fn count(&mut self, row: &StatementRow) {
-        self.statements += 1;
-        match (row.fate, row.key, row.content) {
-            (Fate::Ended(Outcome::Rejected, _), ..) => self.rejected += 1,
-            (Fate::Send { .. }, Some(key), Some(content)) => self.leaving.push((key, content, row.span.ordinal)),
-            _ => {}
-        }
-    }
 }
 
 /// Statements whose keys earlier runs are asked about together.
@@ -91,16 +77,19 @@ const ASKED_TOGETHER: usize = 100_000;
 
 /// Settles what earlier runs of the installation know: what was sent is not sent again, what another run has is left to
 /// it, and what was sent with another content is a correction.
-pub(super) fn settle_earlier(run: &Run, released: &mut Released, again: bool) -> Result<()> {
-    let mut leaving = std::mem::take(&mut released.leaving);
-    leaving.sort_unstable();
+pub(super) fn settle_earlier(run: &Run, again: bool) -> Result<()> {
     let register = Register::open(&run.installation)?;
     let run_id = run.journal.header().run_id.clone();
-    for together in leaving.chunks(ASKED_TOGETHER) {
-        let keys: Vec<StatementKey> = together.iter().map(|(key, ..)| *key).collect();
+    let mut after = 0;
+    loop {
+        let mut together = run.journal.leaving(after, ASKED_TOGETHER)?;
+        let Some((last, ..)) = together.last() else { return Ok(()) };
+        after = *last;
+        together.sort_unstable_by_key(|(_, key, _)| *key);
+        let keys: Vec<StatementKey> = together.iter().map(|(_, key, _)| *key).collect();
         let earlier = register.earlier(&run_id, &keys)?;
         let (mut ended, mut corrections) = (Vec::new(), Vec::new());
-        for (key, content, ordinal) in together {
+        for (ordinal, key, content) in &together {
             let from = earlier.partition_point(|entry| entry.key < *key);
             let known = earlier.get(from..).unwrap_or_default();
             let known: &[Earlier] = known.get(..known.partition_point(|entry| entry.key == *key)).unwrap_or_default();
@@ -117,7 +106,6 @@ pub(super) fn settle_earlier(run: &Run, released: &mut Released, again: bool) ->
         run.journal.amend(ended)?;
         run.journal.correct(corrections)?;
     }
-    Ok(())
 }
 
 /// Refuses to go on when so many statements are rejected that the export itself must be wrong.

@@ -63,7 +63,7 @@ pub(in crate::track) use schema::{APPLICATION, check as check_format, read_only_
 use super::error::TrackError;
 use super::installation::{Installation, open_lock, private_folder, try_lock};
 use super::register::Register;
-use crate::domain::{Organisation, Reason};
+use crate::domain::{ContentDigest, Organisation, Reason, StatementKey};
 use crossbeam_channel::{Sender, bounded};
 use rusqlite::{Connection, OptionalExtension};
 use std::fs::File;
@@ -248,6 +248,13 @@ impl Journal {
     /// Marks statements admitted before as corrections of what an earlier run sent. As [`Journal::admit`].
     pub fn correct(&self, ordinals: Vec<u64>) -> Result<(), TrackError> {
         self.bulk(Bulk::Correct(ordinals))
+    }
+
+    /// Statements after this ordinal that are to leave, of those admitted so far: ordinal, key and content, for the
+    /// question what earlier runs know of them. Waits until what was admitted is committed.
+    pub fn leaving(&self, after: u64, limit: usize) -> Result<Vec<(u64, StatementKey, ContentDigest)>, TrackError> {
+        self.sync()?;
+        self.read(|conn| pages::leaving(conn, after, limit))
     }
 
     /// Ends pass 1: queues and person index are made, everything is synced, the register names the run, and from now on

@@ -70,6 +70,24 @@ pub(super) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Op
     row.get::<_, Option<i64>>(column)?.map(|_| time(row, column)).transpose()
 }
 
+pub(super) fn leaving(
+    conn: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<(u64, StatementKey, ContentDigest)>, TrackError> {
+    let query = || {
+        conn.prepare_cached(
+            "SELECT ordinal, key, content FROM statement WHERE ordinal > ?1 AND (digital <> 0 OR paper <> 0)
+             ORDER BY ordinal LIMIT ?2",
+        )?
+        .query_map([after as i64, limit as i64], |row| {
+            Ok((row.get::<_, i64>(0)? as u64, StatementKey(row.get(1)?), ContentDigest(row.get(2)?)))
+        })?
+        .collect::<rusqlite::Result<_>>()
+    };
+    query().map_err(unreadable("what is to leave"))
+}
+
 pub(super) fn to_look_up(
     conn: &Connection,
     keys: &Keys<'_>,
@@ -95,8 +113,12 @@ pub(super) fn paper_waiting(
 ) -> Result<Vec<Work>, TrackError> {
     let query = || {
         conn.prepare_cached(&format!(
+            // Of a statement that goes both ways, paper waits for the digital half's end: it may tell that the recipient
+            // is protected.
             "SELECT {WORK} FROM paper_queue q CROSS JOIN statement s ON s.ordinal = q.ordinal
-             WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
+             WHERE q.ordinal > ?1 AND (q.both = 0
+                 OR EXISTS(SELECT 1 FROM both b WHERE b.ordinal = q.ordinal AND b.digital <> 0))
+             ORDER BY q.ordinal LIMIT ?2"
         ))?
         .query_map([after as i64, limit as i64], |row| keys.work(row))?
         .collect::<rusqlite::Result<_>>()

@@ -1048,7 +1048,16 @@ impl Writer {
         match wish {
             WISH_BOTH => {
                 let (_, _, paper) = self.both(ordinal as i64)?;
-                self.both_move(ordinal, (from.0, from.1, paper), (to.0, to.1, paper))
+                // Who is kept back digitally, since protected, is kept off paper too.
+                let after = match (to.0, paper) {
+                    (Digital::Held(reason), OnPaper::Waiting) => {
+                        self.count(queue::PAPER, -1, 0, -1);
+                        self.run_cached("DELETE FROM paper_queue WHERE ordinal = ?1", [ordinal as i64])?;
+                        OnPaper::Held(reason)
+                    }
+                    _ => paper,
+                };
+                self.both_move(ordinal, (from.0, from.1, paper), (to.0, to.1, after))
             }
             wish => {
                 let paper = if wish == WISH_FALLBACK { OnPaper::Fallback } else { OnPaper::Off };
