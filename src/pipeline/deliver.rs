@@ -101,7 +101,7 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
         let changed = run.play.change_seen();
         let next = queue.next(run, desk)?;
         let Some(item) = next else {
-            if queue.out.is_empty() {
+            if queue.out.is_empty() && queue.waiting.is_empty() {
                 run.play.idle(desk.index);
             }
             let due = queue.next_due().unwrap_or_else(|| Instant::now() + Duration::from_secs(1));

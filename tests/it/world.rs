@@ -21,6 +21,12 @@ impl World {
         Self { folder, sandbox }
     }
 
+    /// Stops the sandbox and starts it again with other arguments, with the same keys and addresses.
+    pub fn restart_sandbox(&mut self, arguments: &[&str]) {
+        stop(&mut self.sandbox);
+        self.sandbox = start(&self.folder.path().join("sandbox"), arguments);
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -1053,6 +1053,10 @@ impl Writer {
                     (Digital::Held(reason), OnPaper::Waiting) => {
                         self.count(queue::PAPER, -1, 0, -1);
                         self.run_cached("DELETE FROM paper_queue WHERE ordinal = ?1", [ordinal as i64])?;
+                        self.run_cached(
+                            "INSERT INTO paper(ordinal, kind, reason, bundle, at) VALUES (?1, ?2, ?3, NULL, ?4)",
+                            params![ordinal as i64, kind::HELD, reason as u8, Timestamp::now().as_millisecond()],
+                        )?;
                         OnPaper::Held(reason)
                     }
                     _ => paper,
