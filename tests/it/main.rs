@@ -11,6 +11,7 @@ mod hostile_input;
 mod judged;
 mod keys;
 mod letters;
+mod messages;
 mod paper;
 mod post;
 mod referee;

@@ -258,7 +258,7 @@ fn far_answers_what_the_population_says() {
 }
 
 /// Cuts an element out of a SOAP message with another program's parser and holds it against the official schemas.
-fn valid_by_schema(schema: &Path, message: &Path, xpath: &str) {
+pub fn valid_by_schema(schema: &Path, message: &Path, xpath: &str) {
     let cut = Command::new("xmllint").args(["--xpath", xpath]).arg(message).output().unwrap();
     assert!(cut.status.success(), "{}", message.display());
     // xmllint leaves namespaces out that are declared further up: take them from the root.
@@ -278,7 +278,7 @@ fn valid_by_schema(schema: &Path, message: &Path, xpath: &str) {
     assert!(valid.status.success(), "{document}\n{}", String::from_utf8_lossy(&valid.stderr));
 }
 
-const BODY_CHILD: &str = "/*/*[local-name()='Body']/*";
+pub const BODY_CHILD: &str = "/*/*[local-name()='Body']/*";
 
 #[test]
 fn answers_are_valid_by_the_official_schema() {
