@@ -96,7 +96,8 @@ rate_per_s = {far_rate}
     );
     for (number, (id, name)) in OPERATOR_IDS.iter().zip(OPERATOR_NAMES).enumerate() {
         text.push_str(&format!(
-            "\n[[operators]]\nid = \"{id}\"\nname = \"{name}\"\nrate_per_s = {}\n",
+            "\n[[operators]]\nid = \"{id}\"\nname = \"{name}\"\nservice_address = \"{}\"\nrate_per_s = {}\n",
+            world.operator_address(number),
             rate(world.options.rate)
         ));
         if number == operator::ENCRYPTING {

@@ -189,3 +189,23 @@ fn letters_in_bundles(world: &World, run: &str) -> u64 {
     assert_eq!(bundles.len(), files, "{report}");
     bundles.iter().map(|bundle| bundle["letters"].as_u64().expect("letters")).sum()
 }
+
+#[test]
+fn check_shakes_hands_with_every_gateway_before_anything_is_sent() {
+    let mut world = World::new(&[]);
+    let export = world.export("export.xml", 10, &[]);
+    let check = |world: &World| {
+        let mut command = crate::run::utskick(["check", "--json", "--config"]);
+        let output = command.arg(world.config()).arg(&export).output().expect("check starts");
+        (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+    };
+    let (code, text) = check(&world);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.matches("good: handshake").count(), 4, "FaR and three operators: {text}");
+    assert_eq!(text.matches("good: key").count(), 3, "{text}");
+    world.restart_sandbox(&["--scenario", &scenario("at = \"b\"\nplay = \"expired\"\n")]);
+    let (code, text) = check(&world);
+    assert_eq!(code, Some(69), "{text}");
+    assert_eq!(text.matches("WRONG: handshake").count(), 1, "{text}");
+    assert!(world.ledger().is_empty());
+}
