@@ -175,6 +175,9 @@ impl FieldSet {
     /// No field.
     pub const EMPTY: Self = Self([0; 3]);
 
+    /// Every place: it shares a field with whatever has one.
+    pub const ALL: Self = Self([u64::MAX; 3]);
+
     /// The set of these fältkoder, for constants. *Panics* (at compile time) on an unknown fältkod.
     pub const fn of(codes: &[u16]) -> Self {
         let mut set = [0; 3];
@@ -225,9 +228,16 @@ impl FieldSet {
         self.0[0] | self.0[1] | self.0[2] == 0
     }
 
-    /// Its fields, ascending by fältkod.
+    /// Its fields, ascending by fältkod. *Cost*: by how many they are.
     pub fn iter(&self) -> impl Iterator<Item = FieldIndex> + '_ {
-        (0..FIELDS_LEN as u8).map(FieldIndex).filter(|field| self.contains(*field))
+        self.0.iter().zip([0u8, 64, 128]).flat_map(|(word, base)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros() as u8;
+                rest &= rest.wrapping_sub(1);
+                (bit < 64).then_some(FieldIndex(base + bit))
+            })
+        })
     }
 }
 

@@ -54,7 +54,7 @@ impl Identity {
     /// Reads twelve digits by the schema's pattern alone, whatever the check digit.
     pub fn pattern(text: &str) -> Result<Self, IdentityError> {
         let digits: [u8; 12] = text.as_bytes().try_into().map_err(|_| IdentityError::Shape)?;
-        if !digits.iter().all(u8::is_ascii_digit) {
+        if !digits.iter().fold(true, |all, digit| all & digit.is_ascii_digit()) {
             return Err(IdentityError::Shape);
         }
         let identity = Self(digits);
@@ -83,8 +83,9 @@ impl Identity {
     }
 
     fn date_parts(&self) -> [u16; 3] {
-        let [y1, y2, y3, y4, m1, m2, d1, d2, ..] = self.0.map(|digit| u16::from(digit - b'0'));
-        [y1 * 1000 + y2 * 100 + y3 * 10 + y4, m1 * 10 + m2, d1 * 10 + d2]
+        let [y1, y2, y3, y4, m1, m2, d1, d2, ..] = self.0;
+        let two = |tens: u8, ones: u8| u16::from(tens - b'0') * 10 + u16::from(ones - b'0');
+        [two(y1, y2) * 100 + two(y3, y4), two(m1, m2), two(d1, d2)]
     }
 
     fn kind_by_pattern(&self) -> Option<IdentityKind> {
@@ -119,19 +120,15 @@ pub(crate) fn days_in(year: u16, month: u16) -> u16 {
 ///
 /// Anything but twelve ASCII digits does not hold, as in the official rules 1000–1002. *Cost*: a few nanoseconds.
 pub fn check_digit_holds(identity: &str) -> bool {
-    let bytes = identity.as_bytes();
-    if bytes.len() != 12 || !bytes.iter().all(u8::is_ascii_digit) {
+    /// Digit sums of the doubled digits.
+    const DOUBLED: [u8; 10] = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9];
+    let Ok(digits) = <&[u8; 12]>::try_from(identity.as_bytes()) else { return false };
+    if !digits.iter().fold(true, |all, digit| all & digit.is_ascii_digit()) {
         return false;
     }
-    let sum: u32 = bytes
-        .iter()
-        .skip(2)
-        .enumerate()
-        .map(|(place, digit)| {
-            let value = u32::from(digit - b'0') * if place % 2 == 0 { 2 } else { 1 };
-            value / 10 + value % 10
-        })
-        .sum();
+    let [_, _, a, b, c, d, e, f, g, h, i, j] = digits.map(|digit| digit - b'0');
+    let doubled = |digit: u8| DOUBLED.get(usize::from(digit)).copied().unwrap_or(0);
+    let sum = doubled(a) + b + doubled(c) + d + doubled(e) + f + doubled(g) + h + doubled(i) + j;
     sum.is_multiple_of(10)
 }
 

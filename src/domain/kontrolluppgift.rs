@@ -57,6 +57,11 @@ impl<'a> Kontrolluppgift<'a> {
         self.values.iter().map(|(field, value)| (*field, value.as_ref()))
     }
 
+    /// The field at this place of the document's order, from 0.
+    pub fn value_at(&self, place: usize) -> Option<(FieldIndex, &str)> {
+        self.values.get(place).map(|(field, value)| (*field, value.as_ref()))
+    }
+
     /// The text of a field as written, whitespace kept.
     pub fn text(&self, field: FieldIndex) -> Option<&str> {
         if !self.present.contains(field) {

@@ -103,6 +103,9 @@ pub fn check(kind: Type, text: &str, version: SchemaVersion) -> Result<Remark, W
     let need = |holds: bool, wrong: Wrong| if holds { Ok(Remark::None) } else { Err(wrong) };
     match kind {
         Type::Belopp { min, max } | Type::Antal { min, max } => {
+            if let Some(value) = plain(text) {
+                return need((min..=max).contains(&value), Wrong::Range);
+            }
             let bare = text.trim_matches(XML_SPACE);
             let value = integer(bare).ok_or(Wrong::Integer)?;
             if !(i128::from(min)..=i128::from(max)).contains(&value) {
@@ -110,11 +113,13 @@ pub fn check(kind: Type, text: &str, version: SchemaVersion) -> Result<Remark, W
             }
             Ok(padded(bare, text))
         }
+        Type::Kryss if text == "1" => Ok(Remark::None),
         Type::Kryss => {
             let bare = text.trim_matches(XML_SPACE);
             need(matches!(bare, "1" | "0" | "true" | "false"), Wrong::Boolean)?;
             Ok(padded(bare, text))
         }
+        Type::Inkomstar if matches!(text.as_bytes(), [b'2', b'0', b'0'..=b'9', b'0'..=b'9']) => Ok(Remark::None),
         Type::Inkomstar => {
             let bare = text.trim_matches(XML_SPACE);
             need(matches!(bare.as_bytes(), [b'2', b'0', b'0'..=b'9', b'0'..=b'9']), Wrong::Year)?;
@@ -143,6 +148,17 @@ pub fn check(kind: Type, text: &str, version: SchemaVersion) -> Result<Remark, W
             need(fits || (min..=max).contains(&text.chars().count()), Wrong::Length)
         }
     }
+}
+
+/// The value of one to eighteen digits and nothing else, as nearly every number is written.
+fn plain(text: &str) -> Option<i64> {
+    if !(1..=18).contains(&text.len()) {
+        return None;
+    }
+    text.bytes().try_fold(0i64, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then_some(value * 10 + i64::from(digit))
+    })
 }
 
 /// The value of an `xs:integer`: an optional sign and ASCII digits; `None` when it is none. Values beyond any range of

@@ -7,7 +7,8 @@
 
 use super::parse::Dialect;
 use super::xml::{Malformed, comment, forbidden, instruction};
-use memchr::memmem::Finder;
+use memchr::arch::all::packedpair::HeuristicFrequencyRank;
+use memchr::memmem::{Finder, FinderBuilder};
 use std::ops::Range;
 
 /// What the splitter finds next.
@@ -60,7 +61,7 @@ impl<'a> Splitter<'a> {
             limit,
             root: &dialect.root,
             start: [b"<", name].concat(),
-            end: Finder::new(&end).into_owned(),
+            end: FinderBuilder::new().build_forward_with_ranker_owned(Rare, end),
             ended,
         }
     }
@@ -204,6 +205,19 @@ impl<'a> Splitter<'a> {
                 Err(Malformed::new(self.at, "a second root element: the export ended before it"))
             }
             _ => Err(Malformed::new(self.at, "something after the end of the root element")),
+        }
+    }
+}
+
+/// Which bytes to look for: a `B` with a `>` at the right distance is hardly anything but the end of a Blankett.
+struct Rare;
+
+impl HeuristicFrequencyRank for Rare {
+    fn rank(&self, byte: u8) -> u8 {
+        match byte {
+            b'B' => 1,
+            b'>' => 2,
+            _ => 100,
         }
     }
 }

@@ -104,6 +104,12 @@ pub fn trouble() -> impl Strategy<Value = String> {
         "a",
         "]]",
         "</Skatteverket",
+        "\u{1}",
+        "\u{fffe}",
+        "\t",
+        "&amp;",
+        "&#1;",
+        "&x;",
     ]);
     prop_oneof![9 => fixed.prop_map(str::to_owned), 1 => "[a-zåäö ]{0,20}".prop_map(|text| text)]
 }

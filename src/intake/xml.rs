@@ -445,7 +445,7 @@ fn not_utf8(bytes: &[u8]) -> &'static str {
 }
 
 /// A general reference's name without `&` and `;`: a character reference to what XML allows, or one of the five.
-fn reference(name: &str) -> Option<char> {
+pub fn reference(name: &str) -> Option<char> {
     let Some(number) = name.strip_prefix('#') else {
         return match name {
             "lt" => Some('<'),

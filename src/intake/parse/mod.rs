@@ -102,6 +102,8 @@ pub struct FormSets {
     pub required: FieldSet,
     /// Whether the form has a recipient element (KupongS has none).
     pub has_recipient: bool,
+    /// [`Form::number`], looked up once.
+    pub number: u16,
 }
 
 impl FormSets {
@@ -114,6 +116,7 @@ impl FormSets {
             sender: FieldSet::EMPTY,
             required: FieldSet::EMPTY,
             has_recipient: false,
+            number: 0,
         };
         SETS.get(form as usize).unwrap_or(&NOTHING) // one a form, in the order of the enum
     }
@@ -136,6 +139,7 @@ impl FormSets {
             sender: set(table.sender),
             required,
             has_recipient: !table.recipient.is_empty(),
+            number: form.number(),
         }
     }
 }

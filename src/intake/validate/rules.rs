@@ -26,7 +26,7 @@ pub struct Rule {
     pub faltkod: Option<u16>,
     /// What it means that it is broken.
     pub meaning: &'static str,
-    when: &'static [FieldSet],
+    when: [FieldSet; 2],
     unless: FieldSet,
     and: And,
 }
@@ -64,13 +64,23 @@ const fn set(codes: &[u16]) -> FieldSet {
     FieldSet::of(codes)
 }
 
+/// At most two sets; those that a rule does not need are there whatever the record has.
+const fn when(sets: &[&[u16]]) -> [FieldSet; 2] {
+    match sets {
+        [] => [FieldSet::ALL, FieldSet::ALL],
+        [one] => [set(one), FieldSet::ALL],
+        [one, two] => [set(one), set(two)],
+        _ => panic!("more than two sets"),
+    }
+}
+
 macro_rules! rules {
     ($($name:ident = $id:literal, $faltkod:expr, when [$([$($when:literal),*]),*], unless [$($unless:literal),*], $and:expr, $meaning:literal;)*) => {
         $(static $name: Rule = Rule {
             id: $id,
             faltkod: $faltkod,
             meaning: $meaning,
-            when: &[$(set(&[$($when),*])),*],
+            when: when(&[$(&[$($when),*]),*]),
             unless: set(&[$($unless),*]),
             and: $and,
         };)*
@@ -186,12 +196,13 @@ const OF_A_REMOVAL: FieldSet = set(&[201, 203, 205, 570, 215, 222, 224]);
 pub fn apply(record: &Record<'_>, judged: &Judged, version: SchemaVersion, faults: &mut Faults) {
     let present = record.statement.present();
     let facts = Facts::of(record, judged);
-    for rule in rules(record.statement.form, version).into_iter().flatten() {
-        if !rule.unless.intersects(present)
-            && rule.when.iter().all(|set| set.intersects(present))
-            && facts.hold(rule.and)
-        {
-            tell(rule, record, faults);
+    for group in rules(record.statement.form, version) {
+        for rule in group {
+            let [first, second] = &rule.when;
+            let stands = first.intersects(present) && second.intersects(present) && !rule.unless.intersects(present);
+            if stands && facts.hold(rule.and) {
+                tell(rule, record, faults);
+            }
         }
     }
 }
