@@ -92,7 +92,8 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
             break;
         }
         if desk.gateway.breaker().failing_for(Instant::now()).is_some_and(|at| at > desk.settings.give_up_after) {
-            stop(run, desk, format!("{} has not answered for {:?}", desk.settings.name, desk.settings.give_up_after));
+            stop(run, desk, format!("{} has not answered for {:?}", desk.settings.name, desk.settings.give_up_after))
+                .await?;
             break;
         }
         if let Some(from) = run.play.take_routed(desk.index) {
@@ -146,13 +147,14 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
     Ok(())
 }
 
-fn stop(run: &Run, desk: &Desk, why: String) {
+async fn stop(run: &Run, desk: &Desk, why: String) -> Result<(), Error> {
     tracing::error!(operator = desk.settings.name, why, "the operator's queue stops; its statements stay pending");
     run.note("operator_stopped", &why);
     if let Some(seen) = run.progress.operators.get(desk.index) {
         seen.stopped.store(true, Ordering::Relaxed);
     }
     run.play.stop_desk(desk.index, why);
+    Ok(run.journal.operator_stopped(run.number(desk.index), true).await?)
 }
 
 fn doubtful_item(open: OpenIntent) -> Item {
@@ -217,7 +219,7 @@ impl Queue {
                 return Ok(None);
             }
             // A millisecond on the runtime's own thread: handing it over would cost more.
-            let page = run.journal.routed(desk.index as u16, self.cursor, PAGE)?;
+            let page = run.journal.routed(run.number(desk.index), self.cursor, PAGE)?;
             self.exhausted = page.len() < PAGE;
             self.cursor = page.last().map_or(self.cursor, |last| last.work.span.ordinal);
             self.page.extend(page);
@@ -292,7 +294,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
         let lease = match lease {
             Ok(lease) => lease,
             Err(error @ (CallError::Untrusted(_) | CallError::CertificateRefused(_))) => {
-                stop(run, desk, format!("{}: {error}", desk.settings.name));
+                stop(run, desk, format!("{}: {error}", desk.settings.name)).await?;
                 return stays;
             }
             Err(error) => {
@@ -344,7 +346,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             }
             Verdict::Stop { cause, code, call_id } => {
                 over(run, &item, Fault { code, call_id, detail: cause.clone() }, Duration::ZERO).await?;
-                stop(run, desk, format!("{}: {cause}", desk.settings.name));
+                stop(run, desk, format!("{}: {cause}", desk.settings.name)).await?;
                 return stays;
             }
             Verdict::InDoubt(reason) if desk.settings.in_doubt == InDoubt::Resend => {
@@ -395,7 +397,7 @@ fn intent(run: &Run, desk: &Desk, item: &Item, made: &Made) -> Intent {
     Intent {
         ordinal: work.span.ordinal,
         attempt: item.routed.attempts,
-        operator: desk.index as u16,
+        operator: run.number(desk.index),
         address: item.routed.address.clone(),
         at: Timestamp::now(),
         seal_date: made.seal_date.clone(),
@@ -471,7 +473,7 @@ async fn look_up_again(
         () = run.play.drain.cancelled() => return Ok(Back::Left(ordinal)),
     };
     let found = match answer {
-        Ok(mut found) => found.remove(recipient).map(route::row),
+        Ok(mut found) => found.remove(recipient).map(|found| route::row(run, found)),
         Err(error) => {
             tracing::warn!(ordinal, %error, "FaR cannot be asked again about a statement; it stays pending");
             None
@@ -481,13 +483,15 @@ async fn look_up_again(
         None => Ok(Back::Left(ordinal)),
         Some(Found::Unreachable(reason)) => end(run, desk, item, End::Unreachable(reason), None).await,
         Some(Found::Mailbox { operator, address })
-            if not_taken && usize::from(operator) == desk.index && address == routed.address =>
+            if not_taken && run.desk(operator) == Some(desk.index) && address == routed.address =>
         {
             end(run, desk, item, End::Unreachable(Reason::NotDelivered), None).await
         }
         Some(found @ Found::Mailbox { operator, .. }) => {
             run.journal.route(vec![RouteRow { ordinal, looked_up: Timestamp::now(), found }]).await?;
-            run.play.routed(usize::from(operator), ordinal);
+            if let Some(desk) = run.desk(operator) {
+                run.play.routed(desk, ordinal);
+            }
             Ok(Back::Settled(ordinal))
         }
     }

@@ -61,6 +61,8 @@ pub(super) struct Run {
     pub(super) printer: Option<CmsRecipient>,
     pub(super) paper_folder: PathBuf,
     pub(super) far: Far,
+    /// By the operator's place in the settings: the number that the journal knows it by.
+    numbers: Vec<u16>,
     pub(super) pool: rayon::ThreadPool,
     pub(super) progress: Arc<Progress>,
     pub(super) play: Play,
@@ -252,6 +254,7 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
     let signals = tokio::spawn(heed_signals(Arc::clone(run)));
     let at_work = TaskTracker::new();
     for desk in &desks {
+        run.journal.operator_stopped(run.number(desk.index), false).await?;
         let own = doubtful.get_mut(desk.index).map(std::mem::take).unwrap_or_default();
         // Whatever an earlier process routed waits in the journal from the first ordinal on.
         run.play.routed(desk.index, 1);
@@ -276,10 +279,11 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
 async fn settle_doubts(run: &Run) -> Result<Vec<Vec<OpenIntent>>> {
     let mut again: Vec<Vec<OpenIntent>> = run.config.operators.iter().map(|_| Vec::new()).collect();
     for mut open in run.journal.open_intents()? {
-        let index = usize::from(open.intent.operator);
-        let resend = run.config.operators.get(index).is_some_and(|operator| operator.in_doubt == InDoubt::Resend);
+        let index = run.desk(open.intent.operator);
+        let operator = index.and_then(|index| run.config.operators.get(index));
+        let resend = operator.is_some_and(|operator| operator.in_doubt == InDoubt::Resend);
         let reason = if open.reason == Reason::None { Reason::Interrupted } else { open.reason };
-        match again.get_mut(index) {
+        match index.and_then(|index| again.get_mut(index)) {
             Some(desk) if resend => {
                 open.reason = reason;
                 desk.push(open);
@@ -488,6 +492,14 @@ impl Run {
             protected: protected(&config, &header, &installation)?,
             workshop: Workshop::new(keys.sender, keys.mediator, keys.recipients, config.run.message_limit_bytes),
             printer: keys.printer,
+            numbers: config
+                .operators
+                .iter()
+                .filter_map(|operator| {
+                    let id = operator.id.to_string();
+                    header.operators.iter().position(|known| known.id == id).map(|place| place as u16)
+                })
+                .collect(),
             day: header.created.to_zoned_datetime(stockholm()).date(),
             bundles: AtomicU32::new(journal.last_bundle()?),
             play: Play::new(config.operators.len()),
@@ -511,6 +523,16 @@ impl Run {
     /// Runs something that waits for the disk or the CPU pool, without holding up the runtime.
     pub(super) fn blocking<T, E: Into<Error>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T> {
         tokio::task::block_in_place(work).map_err(Into::into)
+    }
+
+    /// The journal's number of an operator of the settings: settings may be reordered between two processes of a run.
+    pub(super) fn number(&self, desk: usize) -> u16 {
+        self.numbers.get(desk).copied().unwrap_or(u16::MAX)
+    }
+
+    /// The operator's place in the settings; `None` where they have it no more.
+    pub(super) fn desk(&self, number: u16) -> Option<usize> {
+        self.numbers.iter().position(|known| *known == number)
     }
 
     /// Bytes of the exports before this one.

@@ -122,18 +122,25 @@ async fn ask(run: &Run, question: Question) -> Result<(), Ended> {
             return Err(Ended::Refused(error.to_string()));
         }
     };
+    // An id that FaR is silent about, twice, stays pending and never goes to paper.
+    let silent: Vec<(u64, Reason)> = question
+        .recipients
+        .iter()
+        .filter(|(recipient, _)| !found.contains_key(recipient))
+        .flat_map(|(_, ordinals)| ordinals.iter().map(|ordinal| (*ordinal, Reason::FarSilent)))
+        .collect();
     let looked_up = jiff::Timestamp::now();
     let rows: Vec<RouteRow> = question
         .recipients
         .iter()
-        // An id that FaR is silent about, twice, stays pending and never goes to paper.
         .filter_map(|(recipient, ordinals)| Some((found.remove(recipient)?, ordinals)))
         .flat_map(|(found, ordinals)| {
-            let found = row(found);
+            let found = row(run, found);
             ordinals.iter().map(move |ordinal| RouteRow { ordinal: *ordinal, looked_up, found: found.clone() })
         })
         .collect();
-    settle(run, rows).await.map_err(Ended::Fatal)
+    settle(run, rows).await.map_err(Ended::Fatal)?;
+    run.journal.pend(silent).await.map_err(|error| Ended::Fatal(error.into()))
 }
 
 /// Writes routes and tells the desks.
@@ -152,7 +159,9 @@ async fn settle(run: &Run, rows: Vec<RouteRow>) -> Result<(), Error> {
     run.journal.route(rows).await?;
     run.progress.ended(unreachable);
     for (operator, ordinal) in first {
-        run.play.routed(usize::from(operator), ordinal);
+        if let Some(desk) = run.desk(operator) {
+            run.play.routed(desk, ordinal);
+        }
     }
     if unreachable > 0 {
         run.paper_waits.notify_one();
@@ -161,10 +170,10 @@ async fn settle(run: &Run, rows: Vec<RouteRow>) -> Result<(), Error> {
 }
 
 /// An answer of FaR as the journal writes it.
-pub(super) fn row(found: lookup::Found) -> Found {
+pub(super) fn row(run: &Run, found: lookup::Found) -> Found {
     match found {
         lookup::Found::Mailbox { operator, address } => {
-            Found::Mailbox { operator: operator as u16, address: address.to_string() }
+            Found::Mailbox { operator: run.number(operator), address: address.to_string() }
         }
         lookup::Found::Unreachable(reason) => Found::Unreachable(reason),
     }
