@@ -450,6 +450,15 @@ impl Work<'_> {
         let faulty = desk.faults.any_error();
         checked.uppgiftslamnare =
             statement.text(faltkod::UPPGIFTSLAMNAR_ID).and_then(|id| Organisation::parse(id).ok());
+        if self.digests {
+            // Of faulty records too: whoever asks about a person is told that theirs was rejected. Space around the digits
+            // is nothing to the schema, so it must be nothing to `find` and to the list of protected recipients.
+            let person = [faltkod::INKOMSTTAGARE, faltkod::FODELSETID, faltkod::ANNAT_ID_NR];
+            let person =
+                person.into_iter().find_map(|field| statement.text(field)).map(|id| id.trim_matches(XML_SPACE));
+            checked.person =
+                person.map(|person| PersonDigest(self.digester.digest(Purpose::Person, person.as_bytes())));
+        }
         if faulty {
             checked.fate = Verdict::Rejected;
         } else {
@@ -459,12 +468,6 @@ impl Work<'_> {
             checked.key = Some(StatementKey(self.digester.digest(Purpose::Statement, &desk.bytes)));
             content(statement, &mut desk.bytes);
             checked.content = Some(ContentDigest(self.digester.digest(Purpose::Content, &desk.bytes)));
-            if self.digests {
-                let person = [faltkod::INKOMSTTAGARE, faltkod::FODELSETID, faltkod::ANNAT_ID_NR];
-                let person = person.into_iter().find_map(|field| statement.text(field));
-                checked.person =
-                    person.map(|person| PersonDigest(self.digester.digest(Purpose::Person, person.as_bytes())));
-            }
         }
         self.tell(&span, Some(statement.form), desk, chunk);
         checked
