@@ -2,7 +2,8 @@
 //!
 //! Processor time, not wall time: the journal shares its cores with the signatures. `statement` is everything from
 //! admission to outcome at 64 requests under way, register and person index included; beside it its parts, and the floor
-//! of durability, a bare append and fsync.
+//! of durability, a bare append and fsync: one is paid for each group of changes. `resume` is what opening a run of a
+//! million statements costs, 700,000 of which have ended, up to the first page of work.
 
 use criterion::measurement::{Measurement, ValueFormatter};
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -191,6 +192,48 @@ fn send_all(journal: &Journal, statements: u64) -> Outcome<()> {
     })
 }
 
+fn installation(folder: &Path) -> Outcome<Installation> {
+    Installation::open(&config::Installation { state: folder.join("state"), key_file: folder.join("installation.key") })
+}
+
+/// A run of a million statements that was stopped when 700,000 had ended.
+fn stopped_run(folder: &Path) -> Outcome<Installation> {
+    let installation = installation(folder)?;
+    let journal = Journal::create(&folder.join("run"), &installation, &header("million".into()))?;
+    let (statements, ended) = (1_000_000, 700_000);
+    admit(&journal, statements)?;
+    release(&journal, statements)?;
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Ok(installation);
+    };
+    runtime.block_on(async {
+        route(&journal, statements).await?;
+        let at = jiff::Timestamp::now();
+        let mut ends = futures::stream::iter(1..=ended)
+            .map(|ordinal| {
+                let end = End::Held(utskick::domain::Reason::Protected);
+                let end = DigitalEnd { ordinal, attempt: 0, at, end, fault_code: None, call_id: None, detail: None };
+                journal.end_digital(end)
+            })
+            .buffer_unordered(2000);
+        while let Some(end) = ends.next().await {
+            end?;
+        }
+        Ok::<(), utskick::track::TrackError>(())
+    })?;
+    Ok(installation)
+}
+
+/// Opens the run and reads the first page of each queue.
+fn resume(folder: &Path, installation: &Installation) -> Outcome<usize> {
+    let journal = Journal::open(&folder.join("run"), installation)?;
+    let mut found = journal.open_intents()?.len() + journal.to_look_up(0, 1000)?.len();
+    for operator in 0..OPERATORS {
+        found += journal.routed(operator, 0, 256)?.len();
+    }
+    Ok(found)
+}
+
 /// How far a run is taken inside the measurement.
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
@@ -201,10 +244,12 @@ enum Part {
     Whole,
 }
 
-fn run(folder: &Path, installation: &Installation, statements: u64, part: Part) -> Outcome<Duration> {
+fn run(folder: &Path, statements: u64, part: Part) -> Outcome<Duration> {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let name = format!("run-{}", RUNS.fetch_add(1, Ordering::Relaxed));
-    let journal = Journal::create(&folder.join(&name), installation, &header(name.clone()))?;
+    // A state folder of its own, so that the register is as large as the run.
+    let installation = installation(&folder.join(&name))?;
+    let journal = Journal::create(&folder.join(&name).join("run"), &installation, &header(name.clone()))?;
     let mut spent = Duration::ZERO;
     let mut measured = |of: Part, work: &dyn Fn() -> Outcome<()>| -> Outcome<()> {
         let start = processor_time();
@@ -228,9 +273,6 @@ fn main() {
     else {
         return;
     };
-    let settings =
-        config::Installation { state: folder.path().join("state"), key_file: folder.path().join("installation.key") };
-    let Ok(installation) = Installation::open(&settings) else { return };
     let mut criterion = Criterion::default()
         .with_measurement(Processor)
         .sample_size(10)
@@ -251,7 +293,7 @@ fn main() {
         group.bench_function(BenchmarkId::new(name, statements), |bencher| {
             bencher.iter_custom(|times| {
                 (0..times)
-                    .map(|_| match run(folder.path(), &installation, statements, part) {
+                    .map(|_| match run(folder.path(), statements, part) {
                         Ok(spent) => spent,
                         Err(error) => panic!("the journal failed: {error}"),
                     })
@@ -260,6 +302,21 @@ fn main() {
         });
     }
     group.throughput(Throughput::Elements(1));
+    let million = folder.path().join("million");
+    let mut stopped = None;
+    group.bench_function("resume/1000000", |bencher| {
+        // Made when it is asked for: it takes a while.
+        let installation = stopped.get_or_insert_with(|| stopped_run(&million));
+        match installation {
+            Ok(installation) => bencher.iter(|| match resume(&million, installation) {
+                // A page of 256 at each operator; no intent is open, no look-up waits.
+                Ok(768) => (),
+                Ok(other) => panic!("{other} statements were found"),
+                Err(error) => panic!("the journal failed: {error}"),
+            }),
+            Err(error) => panic!("the journal failed: {error}"),
+        }
+    });
     group.bench_function("floor/append 200 bytes and fsync", |bencher| {
         let Ok(mut file) = File::create(folder.path().join("floor")) else { return };
         bencher.iter(|| file.write_all(&[0; 200]).and_then(|()| file.sync_all()).is_ok());

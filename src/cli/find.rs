@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::domain::{Identity, IdentityError, Outcome, Reason, mask_identities};
 use crate::error::{Error, Exit, Result};
 use crate::track::halves::Digital;
-use crate::track::{Installation, JournalReader, StatementSeen};
+use crate::track::{Earlier, Installation, JournalReader, Register, StatementSeen};
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -77,7 +77,17 @@ struct Found {
     message_id: Option<String>,
     delivered: Option<Delivered>,
     paper: Option<Paper>,
+    /// What other runs of the installation know of the same statement, where that is why this one did not send it.
+    other_runs: Vec<OtherRun>,
     history: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct OtherRun {
+    run: String,
+    /// `null` where that run has still to send it, or is not finished.
+    at: Option<Timestamp>,
+    trans_id: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -236,6 +246,17 @@ fn found(
             trans_id: step.trans_id.clone(),
         })
     });
+    let asks_others = matches!((outcome, reason), (Outcome::AlreadySent, _) | (Outcome::Held, Reason::OtherRun));
+    let other_runs: Vec<OtherRun> = match of.keys.filter(|_| asks_others) {
+        // What the register cannot tell is left out: the answer stands without it.
+        Some((key, _)) => Register::open(installation)
+            .and_then(|register| register.earlier(reader.run_id(), &key))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|Earlier { run, at, trans_id, .. }| OtherRun { run, at, trans_id })
+            .collect(),
+        None => Vec::new(),
+    };
     let paper = of.bundle.map(|(bundle, at)| Paper { bundle: bundle.number, file_name: bundle.file_name, at });
     let history = of.attempts.into_iter().map(|step| Step {
         at: step.at,
@@ -267,12 +288,23 @@ fn found(
         correction: of.correction,
         outcome: outcome.as_str(),
         reason: reason.as_str(),
-        answer: answer(outcome, reason, delivered.as_ref(), paper.as_ref(), seen.operator.and_then(operator)),
+        answer: answer(outcome, reason, delivered.as_ref(), paper.as_ref(), seen.operator.and_then(operator))
+            + &elsewhere(&other_runs),
         message_id: of.keys.map(|(key, content)| installation.message_id(&key, &content).to_string()),
         history: history.collect(),
         delivered,
         paper,
+        other_runs,
     }
+}
+
+fn elsewhere(runs: &[OtherRun]) -> String {
+    let told = runs.iter().map(|of| match (&of.at, &of.trans_id) {
+        (Some(at), Some(trans_id)) => format!(" Run {} sent it on {} (TransId {trans_id}).", of.run, moment(*at)),
+        (Some(at), None) => format!(" Run {} sent it on {}.", of.run, moment(*at)),
+        (None, _) => format!(" Ask run {}, which is not finished.", of.run),
+    });
+    told.collect()
 }
 
 /// The answer in a sentence or two that can be read to the person who asks.

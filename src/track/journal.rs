@@ -12,7 +12,7 @@
 //! | `statement` | ordinal | span, digests, form, employer, fate; written by pass 1, never after release |
 //! | `look_up` | ordinal | digital halves without a route |
 //! | `queue` | operator, ordinal | digital halves with a route and without an end; `intent` is set while a request is under way |
-//! | `paper_queue` | ordinal | paper halves that wait for a bundle |
+//! | `paper_queue` | ordinal | paper halves that wait for a bundle; of a statement that goes both ways once the digital half has ended |
 //! | `doubt` | ordinal | digital halves in doubt, with what a resend needs |
 //! | `both` | ordinal | the two halves of a statement that goes both ways, from its first end on |
 //! | `intent` | number | log: what was about to be sent, and all that makes the same bytes again |
@@ -54,6 +54,7 @@ mod rows;
 mod schema;
 mod writer;
 
+pub(in crate::track) use reader::KeyState;
 pub use reader::{
     AttemptSeen, BundleSeen, Event, InDoubtSeen, JournalReader, OperatorTally, Seen, StatementSeen, Tally, Tempo,
 };
@@ -163,22 +164,25 @@ impl Journal {
         let header = pages::header(&conn, Some(installation))?;
         let employers = Arc::new(RwLock::new(pages::employers(&conn, installation, &header.run_id)?));
         let read = schema::reading(&file).map_err(failed)?;
-        let writer = Writer::new(
-            conn,
-            installation.clone(),
-            header.run_id.clone(),
-            phase,
-            header.operators.len(),
-            employers.clone(),
-        )?;
         let (bulk, bulk_work) = bounded(BATCHES);
         let (ops, ops_work) = bounded(CHANGES);
         let failed = Arc::new(OnceLock::new());
-        let told = failed.clone();
-        let thread = std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || writer.run(bulk_work, ops_work, &told))
-            .map_err(|error| TrackError::storage("start the journal's thread", error))?;
+        let (told, known, opener) = (failed.clone(), employers.clone(), installation.clone());
+        let (run_id, operators) = (header.run_id.clone(), header.operators.len());
+        let (ready, started) = bounded(1);
+        let work = move || match Writer::new(&conn, opener, run_id, phase, operators, known) {
+            Ok(writer) => {
+                // Who started it waits for this.
+                let _ = ready.send(Ok(()));
+                writer.run(bulk_work, ops_work, &told);
+            }
+            Err(error) => _ = ready.send(Err(error)),
+        };
+        let starting =
+            |error: Box<dyn std::error::Error + Send + Sync>| TrackError::storage("start the journal's thread", error);
+        let thread =
+            std::thread::Builder::new().name("journal".into()).spawn(work).map_err(|error| starting(error.into()))?;
+        started.recv().map_err(|error| starting(error.into()))??;
         Ok(Self {
             inner: Arc::new(Inner {
                 run: run.to_path_buf(),
@@ -306,7 +310,8 @@ impl Journal {
         self.read(|conn| pages::routed(conn, &self.pages(), operator, after, limit))
     }
 
-    /// Statements after this ordinal that wait for a print bundle.
+    /// Statements after this ordinal that wait for a print bundle. One that goes both ways waits once its digital half has
+    /// ended, and not at all where that was held.
     pub fn paper_waiting(&self, after: u64, limit: usize) -> Result<Vec<Work>, TrackError> {
         self.read(|conn| pages::paper_waiting(conn, &self.pages(), after, limit))
     }

@@ -30,7 +30,7 @@ pub use checkpoint::Checkpoint;
 pub use error::{Cause, TrackError};
 pub use installation::{GatewayLocks, Installation};
 pub use journal::*;
-pub use register::{Earlier, Register, Verdict, What, verdict};
+pub use register::{Earlier, Register, Verdict, What};
 pub use report::{Channels, InDoubt, OperatorPart, Part, Rates, ReasonCount, Report, Series, Throughput};
 pub use status::{OperatorStatus, Status};
 

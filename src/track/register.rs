@@ -14,7 +14,7 @@
 
 use super::error::TrackError;
 use super::installation::{Installation, private_folder};
-use super::journal::{self, JournalReader, Phase};
+use super::journal::{self, JournalReader, KeyState, Phase};
 use crate::domain::{ContentDigest, StatementKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -77,21 +77,38 @@ pub enum Verdict {
     Correction,
 }
 
-/// Judges a content by what earlier runs know of its key.
-///
-/// A content that was sent once is a repeat, also where another was sent after it: its message has the same id.
-pub fn verdict(content: &ContentDigest, earlier: &[Earlier]) -> Verdict {
-    let any = |test: &dyn Fn(&Earlier) -> bool| earlier.iter().any(test);
-    if any(&|of| of.what == What::Sent && of.content == *content) {
-        Verdict::AlreadySent
-    } else if any(&|of| of.what == What::InDoubt && of.content == *content) {
-        Verdict::InDoubt
-    } else if any(&|of| of.what == What::OtherRun) {
-        Verdict::OtherRun
-    } else if earlier.is_empty() {
-        Verdict::New
-    } else {
-        Verdict::Correction
+/// What earlier runs know of a statement, in a byte: millions of statements are judged together.
+#[derive(Clone, Copy, Default)]
+struct Known(u8);
+
+impl Known {
+    const SENT: u8 = 1;
+    const IN_DOUBT: u8 = 2;
+    const OTHER_RUN: u8 = 4;
+    const OTHER_CONTENT: u8 = 8;
+
+    fn note(&mut self, what: What, same_content: bool) {
+        self.0 |= match (what, same_content) {
+            (What::Sent, true) => Self::SENT,
+            (What::InDoubt, true) => Self::IN_DOUBT,
+            (What::OtherRun, _) => Self::OTHER_RUN,
+            (What::Sent | What::InDoubt, false) => Self::OTHER_CONTENT,
+        };
+    }
+
+    /// A content that was sent once is a repeat, also where another was sent after it: its message has the same id.
+    const fn verdict(self) -> Verdict {
+        if self.0 & Self::SENT != 0 {
+            Verdict::AlreadySent
+        } else if self.0 & Self::IN_DOUBT != 0 {
+            Verdict::InDoubt
+        } else if self.0 & Self::OTHER_RUN != 0 {
+            Verdict::OtherRun
+        } else if self.0 & Self::OTHER_CONTENT != 0 {
+            Verdict::Correction
+        } else {
+            Verdict::New
+        }
     }
 }
 
@@ -177,13 +194,52 @@ impl Register {
             .map_err(failed)
     }
 
-    /// What earlier runs, other than `run_id`, know of these keys.
+    /// Judges statements by what earlier runs, other than `run_id`, know of them.
     ///
-    /// *Shape*: `keys` ascending; the answer is ascending by key, several entries a key where several runs or contents
-    /// know it, none for a key that is new. *Errors*: [`TrackError::RunGone`] where a run that may have sent something
-    /// cannot be asked. *Cost*: a seek a key, and a reading of the journal of each unmerged run.
-    pub fn earlier(&self, run_id: &str, keys: &[StatementKey]) -> Result<Vec<Earlier>, TrackError> {
+    /// *Shape*: `statements` ascending by key; a verdict for each, in the same order. *Errors*: [`TrackError::RunGone`]
+    /// where a run that may have sent something cannot be asked. *Cost*: a seek a statement, and one reading of the
+    /// journal of each unmerged run; a byte a statement.
+    pub fn judge(
+        &self,
+        run_id: &str,
+        statements: &[(StatementKey, ContentDigest)],
+    ) -> Result<Vec<Verdict>, TrackError> {
+        debug_assert!(statements.is_sorted_by_key(|of| of.0));
+        let mut known = vec![Known::default(); statements.len()];
+        let mut note = |key: StatementKey, content: ContentDigest, what: What| {
+            let from = statements.partition_point(|of| of.0 < key);
+            let of_key = statements.iter().zip(&mut known).skip(from).take_while(|(of, _)| of.0 == key);
+            of_key.for_each(|(of, known)| known.note(what, of.1 == content));
+        };
+        self.unmerged_statements(run_id, &mut |_, state| note(state.key, state.content, state.what()))?;
+        let failed = |error| TrackError::storage("ask the register what was sent", error);
+        let mut last = None;
+        for (key, _) in statements {
+            if last.replace(*key) != Some(*key) {
+                self.merged(run_id, key, &mut |of| note(of.key, of.content, of.what)).map_err(failed)?;
+            }
+        }
+        Ok(known.into_iter().map(Known::verdict).collect())
+    }
+
+    /// What earlier runs, other than `run_id`, know of one statement, whatever its content.
+    ///
+    /// *Errors* and *cost*: as [`Register::judge`].
+    pub fn earlier(&self, run_id: &str, key: &StatementKey) -> Result<Vec<Earlier>, TrackError> {
         let mut found = Vec::new();
+        self.unmerged_statements(run_id, &mut |run, state| {
+            if state.key == *key {
+                let (run, what) = (run.to_owned(), state.what());
+                found.push(Earlier { key: *key, content: state.content, what, run, at: None, trans_id: None });
+            }
+        })?;
+        self.merged(run_id, key, &mut |earlier| found.push(earlier))
+            .map_err(|error| TrackError::storage("ask the register what was sent", error))?;
+        Ok(found)
+    }
+
+    /// Gives the statements that unmerged runs have sent or still have to. Runs that have finished are merged first.
+    fn unmerged_statements(&self, run_id: &str, sink: &mut dyn FnMut(&str, &KeyState)) -> Result<(), TrackError> {
         for run in self.unmerged()?.into_iter().filter(|run| run.run_id != run_id) {
             let gone = |error| match error {
                 TrackError::NoRun { .. } => TrackError::RunGone { run: run.run_id.clone(), folder: run.folder.clone() },
@@ -198,56 +254,28 @@ impl Register {
                 Phase::Intake => (),
                 // Killed before it came here.
                 Phase::Finished => self.merge(&run.folder)?,
-                Phase::Released => journal.statements_by_key(&mut |state| {
-                    if keys.binary_search(&state.key).is_ok() {
-                        found.push(Earlier {
-                            key: state.key,
-                            content: state.content,
-                            what: match state.halves {
-                                halves if halves & (DIGITAL | PAPER) != 0 => What::Sent,
-                                halves if halves & DOUBT != 0 => What::InDoubt,
-                                _ => What::OtherRun,
-                            },
-                            run: run.run_id.clone(),
-                            at: None,
-                            trans_id: None,
-                        });
-                    }
-                })?,
+                Phase::Released => journal.statements_by_key(&mut |state| sink(&run.run_id, &state))?,
             }
         }
-        self.merged(run_id, keys, &mut found)
-            .map_err(|error| TrackError::storage("ask the register what was sent", error))?;
-        // Stable: merged and unmerged runs of a key stay in their order.
-        found.sort_by_key(|earlier| earlier.key);
-        Ok(found)
+        Ok(())
     }
 
-    fn merged(&self, run_id: &str, keys: &[StatementKey], found: &mut Vec<Earlier>) -> rusqlite::Result<()> {
-        if self.conn.query_row("SELECT NOT EXISTS(SELECT 1 FROM sent)", [], |row| row.get(0))? {
-            return Ok(());
-        }
-        let runs: std::collections::HashMap<i64, String> = self
-            .conn
-            // What a reopened run took over before is its journal's to say now.
-            .prepare("SELECT number, run_id FROM run WHERE merged IS NOT NULL")?
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
-        let mut select = self.conn.prepare("SELECT content, run, what, at, trans_id FROM sent WHERE key = ?1")?;
-        for key in keys {
-            let mut rows = select.query([key.0])?;
-            while let Some(row) = rows.next()? {
-                let Some(run) = runs.get(&row.get(1)?).filter(|run| *run != run_id) else { continue };
-                let halves: u8 = row.get(2)?;
-                found.push(Earlier {
-                    key: *key,
-                    content: ContentDigest(row.get(0)?),
-                    what: if halves & (DIGITAL | PAPER) != 0 { What::Sent } else { What::InDoubt },
-                    run: run.clone(),
-                    at: row.get::<_, Option<i64>>(3)?.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
-                    trans_id: row.get(4)?,
-                });
-            }
+    fn merged(&self, run_id: &str, key: &StatementKey, sink: &mut dyn FnMut(Earlier)) -> rusqlite::Result<()> {
+        // What a reopened run took over before is its journal's to say now.
+        let mut select = self.conn.prepare_cached(
+            "SELECT s.content, r.run_id, s.what, s.at, s.trans_id FROM sent s JOIN run r ON r.number = s.run
+             WHERE s.key = ?1 AND r.merged IS NOT NULL AND r.run_id <> ?2",
+        )?;
+        let mut rows = select.query(params![key.0, run_id])?;
+        while let Some(row) = rows.next()? {
+            sink(Earlier {
+                key: *key,
+                content: ContentDigest(row.get(0)?),
+                run: row.get(1)?,
+                what: what(row.get(2)?),
+                at: row.get::<_, Option<i64>>(3)?.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+                trans_id: row.get(4)?,
+            });
         }
         Ok(())
     }
@@ -352,6 +380,23 @@ impl std::fmt::Debug for Register {
     }
 }
 
+/// From the halves that left.
+fn what(halves: u8) -> What {
+    if halves & (DIGITAL | PAPER) != 0 {
+        What::Sent
+    } else if halves & DOUBT != 0 {
+        What::InDoubt
+    } else {
+        What::OtherRun
+    }
+}
+
+impl KeyState {
+    fn what(&self) -> What {
+        what(self.halves)
+    }
+}
+
 /// Which halves of a statement left, or wait, from the rows of a journal.
 pub(super) mod halves_left {
     pub const DIGITAL: u8 = super::DIGITAL;
@@ -369,22 +414,36 @@ mod tests {
     use super::*;
     use crate::domain::Reason;
 
-    fn keys(ordinals: impl IntoIterator<Item = u64>) -> Vec<StatementKey> {
-        let mut keys: Vec<_> = ordinals.into_iter().map(|ordinal| StatementKey(digest(3, ordinal))).collect();
-        keys.sort_unstable();
-        keys
-    }
-
-    fn known(place: &Place, ordinals: impl IntoIterator<Item = u64>) -> Vec<(StatementKey, What)> {
+    fn known(place: &Place, ordinals: impl IntoIterator<Item = u64>) -> Vec<(u64, What)> {
         let register = Register::open(&place.installation).unwrap();
-        let found = register.earlier("new", &keys(ordinals)).unwrap();
-        assert!(found.is_sorted_by_key(|of| of.key));
-        found.into_iter().map(|of| (of.key, of.what)).collect()
-    }
-
-    fn sorted(mut rows: Vec<(u64, What)>) -> Vec<(StatementKey, What)> {
-        rows.sort_by_key(|(ordinal, _)| digest(3, *ordinal));
-        rows.into_iter().map(|(ordinal, what)| (StatementKey(digest(3, ordinal)), what)).collect()
+        let of = |ordinal: u64| register.earlier("new", &StatementKey(digest(3, ordinal))).unwrap();
+        let known: Vec<_> = ordinals.into_iter().collect();
+        let asked = known.iter().flat_map(|ordinal| of(*ordinal).into_iter().map(|of| (*ordinal, of.what)));
+        let found: Vec<_> = asked.collect();
+        // All at once, with the content that was sent and with another.
+        for same in [true, false] {
+            let mut statements: Vec<_> = known
+                .iter()
+                .map(|ordinal| {
+                    let content = ContentDigest(digest(if same { 4 } else { 9 }, *ordinal));
+                    (StatementKey(digest(3, *ordinal)), content, *ordinal)
+                })
+                .collect();
+            statements.sort_unstable();
+            let asked: Vec<_> = statements.iter().map(|(key, content, _)| (*key, *content)).collect();
+            let verdicts = register.judge("new", &asked).unwrap();
+            for ((_, _, ordinal), verdict) in statements.iter().zip(verdicts) {
+                let wanted = match (found.iter().find(|of| of.0 == *ordinal), same) {
+                    (None, _) => Verdict::New,
+                    (Some((_, What::OtherRun)), _) => Verdict::OtherRun,
+                    (Some(_), false) => Verdict::Correction,
+                    (Some((_, What::Sent)), true) => Verdict::AlreadySent,
+                    (Some((_, What::InDoubt)), true) => Verdict::InDoubt,
+                };
+                assert_eq!(verdict, wanted, "{ordinal}");
+            }
+        }
+        found
     }
 
     /// 1 delivered, 2 in doubt, 3 paper, 4 failed, 5 held, 6 under way, 7 waits, 8 delivered and waits for paper.
@@ -413,23 +472,24 @@ mod tests {
     fn an_unmerged_run_answers_by_its_journal() {
         let place = Place::new();
         let journal = half_way(&place);
-        let wanted = sorted(vec![
+        let wanted = vec![
             (1, What::Sent),
             (2, What::InDoubt),
             (3, What::Sent),
             (6, What::InDoubt),
             (7, What::OtherRun),
             (8, What::Sent),
-        ]);
+        ];
         assert_eq!(known(&place, 1..=9), wanted, "while it goes on");
         drop(journal);
         assert_eq!(known(&place, 1..=9), wanted, "after it was stopped");
         let register = Register::open(&place.installation).unwrap();
-        assert!(register.earlier("run", &keys(1..=9)).unwrap().is_empty(), "a run does not stand in its own way");
+        let one = StatementKey(digest(3, 1));
+        assert!(register.earlier("run", &one).unwrap().is_empty(), "a run does not stand in its own way");
         std::fs::remove_dir_all(place.run("run")).unwrap();
-        assert!(matches!(register.earlier("new", &keys([1])), Err(TrackError::RunGone { run, .. }) if run == "run"));
+        assert!(matches!(register.earlier("new", &one), Err(TrackError::RunGone { run, .. }) if run == "run"));
         assert!(register.forget("run").unwrap());
-        assert!(register.earlier("new", &keys([1])).unwrap().is_empty());
+        assert!(register.earlier("new", &one).unwrap().is_empty());
     }
 
     fn finish(journal: &Journal) {
@@ -449,11 +509,10 @@ mod tests {
         finish(&journal);
         drop(journal);
         std::fs::remove_dir_all(place.run("run")).unwrap();
-        let wanted =
-            sorted(vec![(1, What::Sent), (2, What::InDoubt), (3, What::Sent), (6, What::Sent), (8, What::Sent)]);
+        let wanted = vec![(1, What::Sent), (2, What::InDoubt), (3, What::Sent), (6, What::Sent), (8, What::Sent)];
         assert_eq!(known(&place, 1..=9), wanted);
         let register = Register::open(&place.installation).unwrap();
-        let of_one = register.earlier("new", &keys([1])).unwrap();
+        let of_one = register.earlier("new", &StatementKey(digest(3, 1))).unwrap();
         assert_eq!(of_one[0].trans_id.as_deref(), Some("T-1"));
         assert_eq!(of_one[0].content, ContentDigest(digest(4, 1)));
         assert_eq!(of_one[0].run, "run");
@@ -468,8 +527,7 @@ mod tests {
         // As if the process had ended before the merge.
         let register = Register::open(&place.installation).unwrap();
         register.conn.execute_batch("DELETE FROM sent; UPDATE run SET merged = NULL, taken = 0").unwrap();
-        let wanted =
-            sorted(vec![(1, What::Sent), (2, What::InDoubt), (3, What::Sent), (6, What::Sent), (8, What::Sent)]);
+        let wanted = vec![(1, What::Sent), (2, What::InDoubt), (3, What::Sent), (6, What::Sent), (8, What::Sent)];
         assert_eq!(known(&place, 1..=9), wanted, "the next run merges it");
         register.conn.execute_batch("DELETE FROM sent; UPDATE run SET merged = NULL, taken = 0").unwrap();
         drop(place.open("run"));
@@ -487,33 +545,30 @@ mod tests {
         let journal = half_way(&place);
         finish(&journal);
         wait(journal.settle(2, Settlement::NotDelivered)).unwrap();
-        assert_eq!(known(&place, [2]), sorted(vec![(2, What::OtherRun)]), "it waits again");
+        assert_eq!(known(&place, [2]), [(2, What::OtherRun)], "it waits again");
         wait(journal.end_digital(end(2, 0, End::Held(Reason::Protected)))).unwrap();
         journal.finish().unwrap();
         assert!(known(&place, [2]).is_empty());
-        assert_eq!(known(&place, [1]), sorted(vec![(1, What::Sent)]));
+        assert_eq!(known(&place, [1]), [(1, What::Sent)]);
     }
 
     #[test]
     fn content_decides_between_repeat_and_correction() {
-        let earlier = |content: u8, what| Earlier {
-            key: StatementKey([1; 16]),
-            content: ContentDigest([content; 16]),
-            what,
-            run: "run".into(),
-            at: None,
-            trans_id: None,
+        let of = |facts: &[(What, bool)]| {
+            let mut known = Known::default();
+            facts.iter().for_each(|(what, same_content)| known.note(*what, *same_content));
+            known.verdict()
         };
-        let of = |earlier: &[Earlier]| verdict(&ContentDigest([1; 16]), earlier);
+        let (same, other) = (true, false);
         assert_eq!(of(&[]), Verdict::New);
-        assert_eq!(of(&[earlier(1, What::Sent)]), Verdict::AlreadySent);
-        assert_eq!(of(&[earlier(1, What::InDoubt)]), Verdict::InDoubt);
-        assert_eq!(of(&[earlier(2, What::Sent)]), Verdict::Correction);
-        assert_eq!(of(&[earlier(2, What::InDoubt)]), Verdict::Correction);
-        assert_eq!(of(&[earlier(2, What::OtherRun)]), Verdict::OtherRun);
-        assert_eq!(of(&[earlier(2, What::Sent), earlier(1, What::Sent)]), Verdict::AlreadySent);
-        assert_eq!(of(&[earlier(1, What::InDoubt), earlier(1, What::Sent)]), Verdict::AlreadySent);
-        assert_eq!(of(&[earlier(2, What::Sent), earlier(1, What::OtherRun)]), Verdict::OtherRun);
+        assert_eq!(of(&[(What::Sent, same)]), Verdict::AlreadySent);
+        assert_eq!(of(&[(What::InDoubt, same)]), Verdict::InDoubt);
+        assert_eq!(of(&[(What::Sent, other)]), Verdict::Correction);
+        assert_eq!(of(&[(What::InDoubt, other)]), Verdict::Correction);
+        assert_eq!(of(&[(What::OtherRun, other)]), Verdict::OtherRun);
+        assert_eq!(of(&[(What::Sent, other), (What::Sent, same)]), Verdict::AlreadySent);
+        assert_eq!(of(&[(What::InDoubt, same), (What::Sent, same)]), Verdict::AlreadySent);
+        assert_eq!(of(&[(What::Sent, other), (What::OtherRun, same)]), Verdict::OtherRun);
     }
 
     #[test]

@@ -69,9 +69,9 @@ impl Place {
         self.folder.path().join("run")
     }
 
-    fn journal(&self, fates: &[Fate]) -> Journal {
+    fn header(&self) -> RunHeader {
         let operator = |id: &str, name: &str, rate| RunOperator { id: id.into(), name: name.into(), rate_per_s: rate };
-        let header = RunHeader {
+        RunHeader {
             run_id: "2027-01-12".into(),
             created: jiff::Timestamp::now(),
             config_file: self.folder.path().join("utskick.toml"),
@@ -80,8 +80,11 @@ impl Place {
             operators: vec![operator(KIVRA, "Kivra", Some(20.0)), operator(OTHER, "Min myndighetspost", None)],
             deadline: Some("2099-01-31T23:00:00Z".parse().unwrap()),
             remembered: Value::Null,
-        };
-        let journal = Journal::create(&self.run(), &self.installation, &header).unwrap();
+        }
+    }
+
+    fn journal(&self, fates: &[Fate]) -> Journal {
+        let journal = Journal::create(&self.run(), &self.installation, &self.header()).unwrap();
         let rows = fates.iter().enumerate().map(|(at, fate)| self.row(at as u64 + 1, *fate));
         journal.admit(rows.collect()).unwrap();
         let statements = fates.len() as u64;
@@ -439,4 +442,22 @@ fn find_needs_the_key_of_the_installation() {
     run::ends_with(78, arguments);
     assert!(!key.exists(), "a reading command makes no key");
     run::ends_with(64, ["report", place.folder.path().to_str().unwrap()]);
+}
+
+#[test]
+fn what_an_earlier_run_sent_is_answered_from_the_register() {
+    let place = Place::new();
+    let journal = eventful(&place);
+    settle(&journal);
+    drop(journal);
+    // Purged, or moved to an archive: the register answers alone.
+    std::fs::rename(place.run(), place.folder.path().join("archived")).unwrap();
+    let header = RunHeader { run_id: "second".into(), ..place.header() };
+    let journal = Journal::create(&place.run(), &place.installation, &header).unwrap();
+    journal.admit(vec![place.row(1, Fate::Ended(Outcome::AlreadySent, Reason::None))]).unwrap();
+    journal.release(vec![RunExport { fingerprint: Value::Null, first_ordinal: 1, statements: 1 }]).unwrap();
+    let statement = &find(&place, 0, PEOPLE[0])["statements"][0];
+    assert_eq!(statement["other_runs"][0]["trans_id"], "TRANS-1");
+    let answer = statement["answer"].as_str().unwrap();
+    assert!(answer.contains("Run 2027-01-12 sent it on") && answer.contains("TransId TRANS-1"), "{answer}");
 }

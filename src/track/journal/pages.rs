@@ -113,12 +113,8 @@ pub(super) fn paper_waiting(
 ) -> Result<Vec<Work>, TrackError> {
     let query = || {
         conn.prepare_cached(&format!(
-            // Of a statement that goes both ways, paper waits for the digital half's end: it may tell that the recipient
-            // is protected.
             "SELECT {WORK} FROM paper_queue q CROSS JOIN statement s ON s.ordinal = q.ordinal
-             WHERE q.ordinal > ?1 AND (q.both = 0
-                 OR EXISTS(SELECT 1 FROM both b WHERE b.ordinal = q.ordinal AND b.digital <> 0))
-             ORDER BY q.ordinal LIMIT ?2"
+             WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
         ))?
         .query_map([after as i64, limit as i64], |row| keys.work(row))?
         .collect::<rusqlite::Result<_>>()

@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Statement, params};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
@@ -86,8 +86,9 @@ const WISH_BOTH: i64 = 1;
 const WISH_FALLBACK: i64 = 2;
 
 /// Everything the writing thread owns.
-pub(super) struct Writer {
-    conn: Connection,
+pub(super) struct Writer<'c> {
+    conn: &'c Connection,
+    hot: Hot<'c>,
     installation: Installation,
     run_id: String,
     phase: Phase,
@@ -104,10 +105,50 @@ pub(super) struct Writer {
     admitted: Option<usize>,
 }
 
-impl Writer {
-    /// Takes over the connection of a journal.
+/// The statements that every letter needs: prepared once, since looking one up by its text costs as much as a seek.
+struct Hot<'c> {
+    take_look_up: Statement<'c>,
+    enqueue: Statement<'c>,
+    waits: Statement<'c>,
+    write_intent: Statement<'c>,
+    fly: Statement<'c>,
+    land: Statement<'c>,
+    ended: Statement<'c>,
+}
+
+impl<'c> Hot<'c> {
+    fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            take_look_up: conn
+                .prepare("DELETE FROM look_up WHERE ordinal = ?1 RETURNING paper, attempts, not_delivered, NULL")?,
+            enqueue: conn.prepare(
+                "INSERT INTO queue(operator, ordinal, address, looked_up, attempts, not_before, not_delivered, paper)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            waits: conn.prepare(
+                "SELECT paper FROM queue WHERE operator = ?1 AND ordinal = ?2 AND intent IS NULL AND attempts < ?3",
+            )?,
+            write_intent: conn.prepare(
+                "INSERT INTO intent(ordinal, attempt, operator, address, at, seal_date, sender_cert, mediator_cert,
+                 renderer, secrets, request_sha256, message_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?,
+            fly: conn.prepare(
+                "UPDATE queue SET intent = ?3, attempts = ?4, not_before = NULL WHERE operator = ?1 AND ordinal = ?2",
+            )?,
+            land: conn.prepare("DELETE FROM queue WHERE operator = ?1 AND ordinal = ?2")?,
+            ended: conn.prepare(
+                "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, trans_id, fault_code,
+                 call_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?,
+        })
+    }
+}
+
+impl<'c> Writer<'c> {
+    /// Works on the connection of a journal.
     pub(super) fn new(
-        conn: Connection,
+        conn: &'c Connection,
         installation: Installation,
         run_id: String,
         phase: Phase,
@@ -117,6 +158,7 @@ impl Writer {
         let failed = |error| TrackError::storage("read what the journal has under way", error);
         let mut writer = Self {
             conn,
+            hot: Hot::prepare(conn).map_err(failed)?,
             installation,
             run_id,
             phase,
@@ -395,8 +437,8 @@ impl Writer {
             // most the cache's size, so that random keys cost no random writes.
             self.conn.execute_batch(
                 "INSERT INTO look_up SELECT ordinal, paper, 0, 0, 0 FROM statement WHERE digital = 1;
-                 INSERT INTO paper_queue SELECT ordinal, CASE digital WHEN 2 THEN reason ELSE 0 END, digital = 1
-                     FROM statement WHERE paper = 1 OR (paper = 2 AND digital = 2);
+                 INSERT INTO paper_queue SELECT ordinal, CASE digital WHEN 2 THEN reason ELSE 0 END, 0
+                     FROM statement WHERE (paper = 1 AND digital <> 1) OR (paper = 2 AND digital = 2);
                  INSERT INTO tally SELECT outcome, -1, CASE outcome WHEN 12 THEN 62 ELSE reason END, count(*)
                      FROM statement GROUP BY 1, 3;
                  INSERT INTO tally SELECT 101, -1, 0, count(*) FROM look_up;
@@ -470,13 +512,8 @@ impl Writer {
     fn group(&mut self, first: Op, ops: &Receiver<Op>, failed: &OnceLock<TrackError>) {
         let mut group = Vec::with_capacity(64);
         group.push(first);
-        if failed.get().is_none() {
-            for _ in 0..5 {
-                if ops.len() + 1 >= GROUP {
-                    break;
-                }
-                std::thread::sleep(WINDOW / 5);
-            }
+        if failed.get().is_none() && ops.len() + 1 < GROUP {
+            std::thread::sleep(WINDOW);
         }
         group.extend(ops.try_iter().take(GROUP - 1));
         let results = match failed.get() {
@@ -598,20 +635,16 @@ impl Writer {
             Found::Mailbox { operator, address } => {
                 let operator = i64::from(*operator);
                 let address = self.word(address.as_bytes())?;
-                self.run_cached(
-                    "INSERT INTO queue(operator, ordinal, address, looked_up, attempts, not_before, not_delivered, paper)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                    params![
-                        operator,
-                        row.ordinal as i64,
-                        address,
-                        row.looked_up.as_millisecond(),
-                        wait.attempts,
-                        wait.not_before,
-                        wait.not_delivered,
-                        wait.paper,
-                    ],
-                )?;
+                self.hot.enqueue.execute(params![
+                    operator,
+                    row.ordinal as i64,
+                    address,
+                    row.looked_up.as_millisecond(),
+                    wait.attempts,
+                    wait.not_before,
+                    wait.not_delivered,
+                    wait.paper,
+                ])?;
                 self.count(queue::QUEUED, operator, 0, 1);
             }
             Found::Unreachable(reason) => {
@@ -636,11 +669,7 @@ impl Writer {
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Wait { paper: row.get(0)?, attempts: row.get(1)?, not_delivered: row.get(2)?, not_before: row.get(3)? })
         };
-        let found = self
-            .conn
-            .prepare_cached("DELETE FROM look_up WHERE ordinal = ?1 RETURNING paper, attempts, not_delivered, NULL")?
-            .query_row([ordinal as i64], read)
-            .optional()?;
+        let found = self.hot.take_look_up.query_row([ordinal as i64], read).optional()?;
         if found.is_some() {
             self.count(queue::LOOK_UP, -1, 0, -1);
             return Ok(found);
@@ -683,21 +712,13 @@ impl Writer {
             }
         } else {
             // Nothing is written yet: a statement that does not wait at this operator is refused.
-            let paper: Option<i64> = self
-                .conn
-                .prepare_cached(
-                    "SELECT paper FROM queue WHERE operator = ?1 AND ordinal = ?2 AND intent IS NULL AND attempts < ?3",
-                )
-                .and_then(|mut select| select.query_row([operator, ordinal, attempt], |row| row.get(0)).optional())
-                .map_err(failed)?;
+            let paper: Option<i64> =
+                self.hot.waits.query_row([operator, ordinal, attempt], |row| row.get(0)).optional().map_err(failed)?;
             let Some(paper) = paper else { return refused };
             return self
                 .write_intent(intent)
                 .and_then(|number| {
-                    self.run_cached(
-                        "UPDATE queue SET intent = ?3, attempts = ?4, not_before = NULL WHERE operator = ?1 AND ordinal = ?2",
-                        [operator, ordinal, number, attempt],
-                    )?;
+                    self.hot.fly.execute([operator, ordinal, number, attempt])?;
                     self.count(queue::QUEUED, operator, 0, -1);
                     self.count(queue::FLYING, operator, 0, 1);
                     self.flights
@@ -786,24 +807,20 @@ impl Writer {
             let context = context(&self.run_id, "secrets", intent.ordinal as i64, intent.attempt.into());
             self.installation.seal(secrets, &context)
         });
-        self.run_cached(
-            "INSERT INTO intent(ordinal, attempt, operator, address, at, seal_date, sender_cert, mediator_cert, renderer,
-             secrets, request_sha256, message_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            params![
-                intent.ordinal as i64,
-                intent.attempt,
-                intent.operator,
-                address,
-                intent.at.as_millisecond(),
-                intent.seal_date,
-                sender,
-                mediator,
-                intent.renderer,
-                secrets,
-                intent.request_sha256,
-                intent.message_id.0,
-            ],
-        )?;
+        self.hot.write_intent.execute(params![
+            intent.ordinal as i64,
+            intent.attempt,
+            intent.operator,
+            address,
+            intent.at.as_millisecond(),
+            intent.seal_date,
+            sender,
+            mediator,
+            intent.renderer,
+            secrets,
+            intent.request_sha256,
+            intent.message_id.0,
+        ])?;
         Ok(self.conn.last_insert_rowid())
     }
 
@@ -821,7 +838,7 @@ impl Writer {
                      SELECT ordinal, paper, attempts, not_delivered + 1, 0 FROM queue WHERE operator = ?1 AND ordinal = ?2",
                     [operator, ordinal],
                 )?;
-                self.run_cached("DELETE FROM queue WHERE operator = ?1 AND ordinal = ?2", [operator, ordinal])?;
+                self.hot.land.execute([operator, ordinal])?;
                 self.count(queue::LOOK_UP, -1, 0, 1);
             } else {
                 self.run_cached(
@@ -871,7 +888,7 @@ impl Writer {
                             params![flight.operator, ordinal, *reason as u8],
                         )?;
                     }
-                    self.run_cached("DELETE FROM queue WHERE operator = ?1 AND ordinal = ?2", place)?;
+                    self.hot.land.execute(place)?;
                     self.count(queue::FLYING, flight.operator, 0, -1);
                     self.flights.remove(&end.ordinal);
                     Ok(())
@@ -901,23 +918,19 @@ impl Writer {
                 self.installation.seal(detail.as_bytes(), &context)
             });
             let by = Some(operator).filter(|operator| *operator >= 0);
-            self.run_cached(
-                "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, trans_id, fault_code, call_id,
-                 detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-                params![
-                    ordinal,
-                    kind,
-                    reason as u8,
-                    by,
-                    end.at.as_millisecond(),
-                    end.attempt,
-                    intent,
-                    trans_id,
-                    end.fault_code,
-                    end.call_id,
-                    detail
-                ],
-            )?;
+            self.hot.ended.execute(params![
+                ordinal,
+                kind,
+                reason as u8,
+                by,
+                end.at.as_millisecond(),
+                end.attempt,
+                intent,
+                trans_id,
+                end.fault_code,
+                end.call_id,
+                detail
+            ])?;
             let tempo = self.tempo.entry((end.at.as_second(), operator)).or_default();
             if kind == kind::DELIVERED {
                 tempo.0 += 1
@@ -1048,19 +1061,7 @@ impl Writer {
         match wish {
             WISH_BOTH => {
                 let (_, _, paper) = self.both(ordinal as i64)?;
-                // Who is kept back digitally, since protected, is kept off paper too.
-                let after = match (to.0, paper) {
-                    (Digital::Held(reason), OnPaper::Waiting) => {
-                        self.count(queue::PAPER, -1, 0, -1);
-                        self.run_cached("DELETE FROM paper_queue WHERE ordinal = ?1", [ordinal as i64])?;
-                        self.run_cached(
-                            "INSERT INTO paper(ordinal, kind, reason, bundle, at) VALUES (?1, ?2, ?3, NULL, ?4)",
-                            params![ordinal as i64, kind::HELD, reason as u8, Timestamp::now().as_millisecond()],
-                        )?;
-                        OnPaper::Held(reason)
-                    }
-                    _ => paper,
-                };
+                let after = self.paper_follows(ordinal as i64, to.0, paper)?;
                 self.both_move(ordinal, (from.0, from.1, paper), (to.0, to.1, after))
             }
             wish => {
@@ -1075,6 +1076,30 @@ impl Writer {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// The paper half of a statement that goes both ways waits for the digital half's end, which may tell that the
+    /// recipient is protected: who is kept back digitally is kept off paper too.
+    fn paper_follows(&mut self, ordinal: i64, digital: Digital, paper: OnPaper) -> rusqlite::Result<OnPaper> {
+        match (digital, paper) {
+            (Digital::Held(reason), OnPaper::Waiting) => {
+                let queued = self.run_cached("DELETE FROM paper_queue WHERE ordinal = ?1", [ordinal])?;
+                self.count(queue::PAPER, -1, 0, -(queued as i64));
+                self.run_cached(
+                    "INSERT INTO paper(ordinal, kind, reason, at) VALUES (?1, ?2, ?3, ?4)",
+                    params![ordinal, kind::HELD, reason as u8, Timestamp::now().as_millisecond()],
+                )?;
+                Ok(OnPaper::Held(reason))
+            }
+            (Digital::Waiting | Digital::Off, _) => Ok(paper),
+            (_, OnPaper::Waiting) => {
+                let queued = self
+                    .run_cached("INSERT OR IGNORE INTO paper_queue(ordinal, why, both) VALUES (?1, 0, 1)", [ordinal])?;
+                self.count(queue::PAPER, -1, 0, queued as i64);
+                Ok(paper)
+            }
+            _ => Ok(paper),
         }
     }
 
