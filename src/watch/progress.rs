@@ -19,7 +19,6 @@ pub enum Stage {
 /// Counters of a run. Shared; every method is cheap.
 #[derive(Debug)]
 pub struct Progress {
-    started: Instant,
     stage: AtomicU8,
     /// Bytes of the exports, and how many of them are read.
     pub bytes_total: AtomicU64,
@@ -65,7 +64,6 @@ impl Progress {
             stopped: false.into(),
         });
         Self {
-            started: Instant::now(),
             stage: AtomicU8::new(Stage::Reading as u8),
             bytes_total: AtomicU64::new(0),
             bytes_read: AtomicU64::new(0),
@@ -81,6 +79,10 @@ impl Progress {
     /// Goes on to another stage.
     pub fn enter(&self, stage: Stage) {
         self.stage.store(stage as u8, Ordering::Relaxed);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.is_empty() && stage == Stage::Sending {
+            recent.push((Instant::now(), self.done.load(Ordering::Relaxed)));
+        }
     }
 
     /// Counts ends.
@@ -125,9 +127,6 @@ impl Progress {
     /// Ends a second over the last minute, or since the start when that is shorter.
     fn recent_rate(&self, now: Instant, done: u64) -> f64 {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.is_empty() {
-            recent.push((self.started.max(now - Duration::from_secs(1).min(now - self.started)), 0));
-        }
         recent.push((now, done));
         recent.retain(|(at, _)| now.duration_since(*at) <= Duration::from_secs(60));
         match recent.first() {
