@@ -107,6 +107,7 @@ pub(super) struct Writer<'c> {
 
 /// The statements that every letter needs: prepared once, since looking one up by its text costs as much as a seek.
 struct Hot<'c> {
+    look_up: Statement<'c>,
     take_look_up: Statement<'c>,
     enqueue: Statement<'c>,
     waits: Statement<'c>,
@@ -119,8 +120,9 @@ struct Hot<'c> {
 impl<'c> Hot<'c> {
     fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
-            take_look_up: conn
-                .prepare("DELETE FROM look_up WHERE ordinal = ?1 RETURNING paper, attempts, not_delivered, NULL")?,
+            // Read, then deleted: RETURNING keeps its rows in a table of its own, which costs twice as much.
+            look_up: conn.prepare("SELECT paper, attempts, not_delivered, NULL FROM look_up WHERE ordinal = ?1")?,
+            take_look_up: conn.prepare("DELETE FROM look_up WHERE ordinal = ?1")?,
             enqueue: conn.prepare(
                 "INSERT INTO queue(operator, ordinal, address, looked_up, attempts, not_before, not_delivered, paper)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -669,8 +671,9 @@ impl<'c> Writer<'c> {
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Wait { paper: row.get(0)?, attempts: row.get(1)?, not_delivered: row.get(2)?, not_before: row.get(3)? })
         };
-        let found = self.hot.take_look_up.query_row([ordinal as i64], read).optional()?;
+        let found = self.hot.look_up.query_row([ordinal as i64], read).optional()?;
         if found.is_some() {
+            self.hot.take_look_up.execute([ordinal as i64])?;
             self.count(queue::LOOK_UP, -1, 0, -1);
             return Ok(found);
         }
