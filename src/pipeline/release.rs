@@ -22,6 +22,8 @@ pub const REJECTS: &str = "rejects.tsv";
 pub(super) struct Released {
     statements: u64,
     rejected: u64,
+    /// Faults of an export itself, outside its records: Skatteverket would refuse the whole file.
+    faults_of_exports: u64,
     /// The exports with their numbers.
     pub(super) exports: Vec<RunExport>,
 }
@@ -56,6 +58,7 @@ pub(super) fn read(run: &Run) -> Result<Released> {
         if let Some(entry) = released.exports.get_mut(usize::from(number)) {
             (entry.first_ordinal, entry.statements) = (next_ordinal, summary.records);
         }
+        released.faults_of_exports += summary.faults_of_export;
         next_ordinal += summary.records;
     }
     let (amendments, found) = settler.finish();
@@ -111,9 +114,23 @@ pub(super) fn settle_earlier(run: &Run, again: bool) -> Result<()> {
 
 /// Refuses to go on when so many statements are rejected that the export itself must be wrong.
 pub(super) fn brake(run: &Run, released: &Released, accept_rejects: bool) -> Result<()> {
+    if accept_rejects {
+        return Ok(());
+    }
+    let remedy = format!(
+        "look at {}; if the statements that are valid are to be sent all the same, run again with --accept-rejects",
+        run.folder.join(REJECTS).display()
+    );
+    if released.faults_of_exports > 0 {
+        let message = format!(
+            "the exports have {} faults outside their records, and would be refused whole: nothing is sent",
+            released.faults_of_exports
+        );
+        return Err(Error::new(Exit::LookAt, message).remedy(remedy));
+    }
     let limit = run.config.run.max_rejected_share;
     let share = released.rejected as f64 / released.statements.max(1) as f64;
-    if share <= limit || accept_rejects {
+    if share <= limit {
         return Ok(());
     }
     let message = format!(
@@ -123,10 +140,7 @@ pub(super) fn brake(run: &Run, released: &Released, accept_rejects: bool) -> Res
         share * 100.0,
         limit * 100.0
     );
-    Err(Error::new(Exit::LookAt, message).remedy(format!(
-        "look at {}; if they are to be left out, run again with --accept-rejects",
-        run.folder.join(REJECTS).display()
-    )))
+    Err(Error::new(Exit::LookAt, message).remedy(remedy))
 }
 
 const REJECTED: Fate = Fate::Ended(Outcome::Rejected, Reason::Faulty);

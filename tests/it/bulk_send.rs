@@ -209,3 +209,19 @@ fn check_shakes_hands_with_every_gateway_before_anything_is_sent() {
     assert_eq!(text.matches("WRONG: handshake").count(), 1, "{text}");
     assert!(world.ledger().is_empty());
 }
+
+#[test]
+fn an_export_that_would_be_refused_whole_is_not_sent() {
+    let world = World::new(&[]);
+    let export = world.export("export.xml", 30, &[]);
+    let text = std::fs::read_to_string(&export).expect("an export");
+    let (before, after) = text.split_once("Epostadress>").expect("a sender's address");
+    let (_, after) = after.split_once('<').expect("its end");
+    std::fs::write(&export, format!("{before}Epostadress>nobody<{after}")).expect("written");
+    let output = world.send_command(&export, "run").output().expect("send starts");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(world.ledger().is_empty(), "something was sent");
+    let output = world.send_command(&export, "run").arg("--accept-rejects").output().expect("send starts");
+    let report = world.report_of(output, 0);
+    assert_eq!(count(&report, "rejected"), 0, "the records themselves are valid: {report}");
+}
