@@ -324,7 +324,13 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
                 seen.inspect(|seen| _ = seen.delivered.fetch_add(1, Ordering::Relaxed));
                 return end(run, desk, &item, End::Delivered { trans_id }, None).await;
             }
+            Verdict::InDoubt(reason) => return in_doubt(run, desk, item, intent, reason).await,
+            Verdict::Stop { cause, .. } if item.doubt.is_some() => {
+                stop(run, desk, format!("{}: {cause}", desk.settings.name)).await?;
+                return in_doubt(run, desk, item, intent, Reason::UnclearAnswer).await;
+            }
             // After a request that may have arrived, nothing but a delivery settles it.
+            _ if item.doubt.is_some() => return in_doubt(run, desk, item, intent, Reason::UnclearAnswer).await,
             Verdict::Again { cause, code, call_id, wait, counts } => {
                 if let Some(asked) = wait {
                     desk.gateway.pacer().hold_until(Instant::now() + asked);
@@ -332,11 +338,14 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
                 }
                 let used_up = item.routed.attempts >= desk.settings.attempts;
                 if used_up && counts {
-                    let last = match &item.doubt {
-                        Some((_, reason)) => End::InDoubt(*reason),
-                        None => End::Failed(Reason::AttemptsUsedUp),
-                    };
-                    return end(run, desk, &item, last, Some(Fault { code, call_id, detail: cause })).await;
+                    return end(
+                        run,
+                        desk,
+                        &item,
+                        End::Failed(Reason::AttemptsUsedUp),
+                        Some(Fault { code, call_id, detail: cause }),
+                    )
+                    .await;
                 }
                 let pause = if counts { desk.wait_before_retry(item.routed.attempts, wait) } else { Duration::ZERO };
                 over(run, &item, Fault { code, call_id, detail: cause }, pause).await?;
@@ -348,20 +357,6 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
                 over(run, &item, Fault { code, call_id, detail: cause.clone() }, Duration::ZERO).await?;
                 stop(run, desk, format!("{}: {cause}", desk.settings.name)).await?;
                 return stays;
-            }
-            Verdict::InDoubt(reason) if desk.settings.in_doubt == InDoubt::Resend => {
-                if item.routed.attempts >= desk.settings.attempts {
-                    return end(run, desk, &item, End::InDoubt(reason), None).await;
-                }
-                tracing::warn!(ordinal, operator = desk.settings.name, %reason, "in doubt, sent again by the operator's policy");
-                item.doubt = Some((intent, reason));
-                let pause = desk.wait_before_retry(item.routed.attempts, None);
-                return Ok(Back::Later(Box::new(item), Instant::now() + pause));
-            }
-            Verdict::InDoubt(reason) => return end(run, desk, &item, End::InDoubt(reason), None).await,
-            _ if item.doubt.is_some() => {
-                let reason = item.doubt.as_ref().map_or(Reason::UnclearAnswer, |(_, reason)| *reason);
-                return end(run, desk, &item, End::InDoubt(reason), None).await;
             }
             Verdict::NotDelivered => {
                 run.journal.look_up_again(attempt_over(&item, Fault::said("Delivered = false"))).await?;
@@ -377,6 +372,25 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             }
         }
     }
+}
+
+/// A request may have arrived. The journal has it as in doubt; where the operator's policy says so, and attempts are
+/// left, the same bytes are sent again. The first reason stays.
+async fn in_doubt(run: &Run, desk: &Desk, mut item: Item, intent: Intent, reason: Reason) -> Result<Back, Error> {
+    let reason = item.doubt.as_ref().map_or(reason, |(_, first)| *first);
+    let (ordinal, attempt) = (item.routed.work.span.ordinal, item.routed.attempts);
+    let again = desk.settings.in_doubt == InDoubt::Resend && attempt < desk.settings.attempts;
+    if !again {
+        return end(run, desk, &item, End::InDoubt(reason), None).await;
+    }
+    let end = End::InDoubt(reason);
+    let at = Timestamp::now();
+    let row = DigitalEnd { ordinal, attempt, at, end, fault_code: None, call_id: None, detail: None };
+    run.journal.end_digital(row).await?;
+    tracing::warn!(ordinal, operator = desk.settings.name, %reason, "in doubt, sent again by the operator's policy");
+    item.doubt = Some((intent, reason));
+    let pause = desk.wait_before_retry(attempt, None);
+    Ok(Back::Later(Box::new(item), Instant::now() + pause))
 }
 
 /// What a gateway said beside its verdict.

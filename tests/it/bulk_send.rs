@@ -225,3 +225,28 @@ fn an_export_that_would_be_refused_whole_is_not_sent() {
     let report = world.report_of(output, 0);
     assert_eq!(count(&report, "rejected"), 0, "the records themselves are valid: {report}");
 }
+
+#[test]
+fn in_doubt_is_sent_again_with_the_same_bytes_where_the_policy_says_so() {
+    let rule = "at = \"operators\"\nplay = \"close\"\nshare = 0.2\naccepted = 0.5\n";
+    let world = World::new(&["--scenario", &scenario(rule)]);
+    world.configure(|settings| {
+        settings
+            .replace("\nrate_per_s = \"unlimited\"\n", "\nrate_per_s = \"unlimited\"\nin_doubt = \"resend\"\n")
+            .replacen("in_doubt = \"resend\"\n", "", 1)
+    });
+    let export = world.export("export.xml", 80, &[]);
+    let report = world.send(&export, "run", 0);
+    assert_eq!(count(&report, "in_doubt"), 0, "{report}");
+    let mut bytes = std::collections::BTreeMap::new();
+    let mut again = 0;
+    for line in world.ledger() {
+        let id = line["message_id"].as_str().expect("an id").to_owned();
+        let sha256 = line["sha256"].clone();
+        let first = bytes.entry(id).or_insert_with(|| sha256.clone());
+        assert_eq!(*first, sha256, "a resend has other bytes");
+        again += u32::from(line["again"] == true);
+    }
+    assert!(again > 0, "nothing was sent again that had arrived");
+    assert_eq!(bytes.len() as u64, count(&report, "delivered"));
+}
