@@ -310,7 +310,7 @@ pub enum Policy {
     DigitalAndPaper,
     /// On paper only.
     Paper,
-    /// Not at all for now.
+    /// Not at all.
     Hold,
 }
 

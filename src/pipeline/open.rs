@@ -300,6 +300,21 @@ async fn settle_doubts(run: &Run) -> Result<Vec<Vec<OpenIntent>>> {
             _ => {}
         }
     }
+    // What ended in doubt is sent again too, while its operator's policy and attempts allow.
+    let mut after = 0;
+    loop {
+        let page = run.journal.in_doubt(after, deliver::PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = last.work.span.ordinal;
+        for open in page {
+            let Some(index) = run.desk(open.intent.operator) else { continue };
+            let policy = run.config.operators.get(index);
+            let resend = policy.is_some_and(|at| at.in_doubt == InDoubt::Resend && open.intent.attempt < at.attempts);
+            if let Some(desk) = again.get_mut(index).filter(|_| resend) {
+                desk.push(open);
+            }
+        }
+    }
     Ok(again)
 }
 

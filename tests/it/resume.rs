@@ -77,3 +77,27 @@ fn seed() -> u64 {
     eprintln!("UTSKICK_SEED={seed}");
     seed
 }
+
+#[test]
+fn under_the_resend_policy_a_kill_leaves_nothing_in_doubt() {
+    let world = World::new(&["--latency", "300"]);
+    world.configure(|settings| settings.replace("\nservice_address", "\nin_doubt = \"resend\"\nservice_address"));
+    let export = world.export("export.xml", 300, &[]);
+    let mut process = quiet(world.send_command(&export, "run"));
+    while world.ledger().len() < 20 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    process.kill().expect("killed");
+    process.wait().expect("gone");
+    let report = world.resume("run", 0);
+    assert_eq!(count(&report, "in_doubt"), 0, "{report}");
+    let mut bytes = std::collections::BTreeMap::new();
+    let mut again = 0;
+    for line in world.ledger() {
+        let id = line["message_id"].as_str().expect("an id").to_owned();
+        assert_eq!(*bytes.entry(id).or_insert(line["sha256"].clone()), line["sha256"], "a resend has other bytes");
+        again += u32::from(line["again"] == true);
+    }
+    assert!(again > 0, "what the kill left in doubt was not sent again");
+    assert_eq!(bytes.len() as u64, count(&report, "delivered"));
+}
