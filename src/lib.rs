@@ -22,6 +22,7 @@
 //! | [`submit`] | one attempt at an operator, and what its answer means |
 //! | [`gateway`] | what look-ups and attempts share: mutual TLS, connections, pace, breaker, wire format |
 //! | [`track`] | journal, register, checkpoint, the numbers of reports |
+//! | [`plan`] | will it fit: what a send will take, told beforehand |
 //! | [`watch`] | progress |
 //! | [`sandbox`] | a FaR and operators to send to, with bad manners on request; synthetic exports |
 //! | [`config`], [`error`] | the settings as types; what ends a command, and its exit code |
@@ -59,6 +60,7 @@ pub mod gateway;
 pub mod intake;
 pub mod lookup;
 pub mod pipeline;
+pub mod plan;
 pub mod prepare;
 pub mod sandbox;
 pub mod submit;

@@ -14,8 +14,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "config", "domain", "error", "gateway", "intake", "lookup", "pipeline", "prepare", "sandbox", "submit",
-            "track", "watch",
+            "config", "domain", "error", "gateway", "intake", "lookup", "pipeline", "plan", "prepare", "sandbox",
+            "submit", "track", "watch",
         ],
     ),
     ("pipeline", &["config", "domain", "error", "gateway", "intake", "lookup", "prepare", "submit", "track", "watch"]),
@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("submit", &["config", "domain", "error", "gateway"]),
     ("track", &["config", "domain", "error"]),
     ("gateway", &["config", "domain", "error"]),
+    ("plan", &["config", "domain", "error", "intake"]),
     ("watch", &["domain", "error"]),
     ("sandbox", &["domain", "gateway::wire"]),
     ("config", &["domain", "error"]),

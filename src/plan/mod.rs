@@ -1,0 +1,8 @@
+//! Will it fit? What a bulk send will take, told before anything is sent.
+//!
+//! In: how many statements there are of what, what the settings allow, and what the stages cost on a machine
+//! ([`Measured`], which `utskick bench --json` writes). It sends nothing and writes nothing.
+
+mod measured;
+
+pub use measured::{Floors, Machine, Measured, Scale, SendCost, Stages};
