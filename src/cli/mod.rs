@@ -12,7 +12,7 @@ mod status;
 mod unseal;
 
 use crate::error::{Error, Exit, Result};
-use crate::watch::Log;
+use crate::watch::{Log, crash};
 use clap::{Parser, Subcommand};
 
 /// Sends kontrolluppgifter to the secure digital mailboxes of Mina meddelanden.
@@ -46,18 +46,29 @@ pub enum Command {
 impl Cli {
     /// Does what was asked.
     pub fn run(self) -> Result<Exit> {
+        crash::arm().map_err(|wrong| Error::new(Exit::Usage, wrong))?;
         self.log.start();
-        match self.command {
-            Command::Demo(command) => command.run(),
-            Command::Check(command) => command.run(),
-            Command::Send(command) => command.run(),
-            Command::Resume(command) => command.run(),
-            Command::Status(command) => command.run(),
-            Command::Report(command) => command.run(),
-            Command::Find(command) => command.run(),
-            Command::Generate(command) => command.run(),
-            Command::Sandbox(command) => command.run(),
-            Command::Unseal(command) => command.run(),
+        let exit = self.command.run();
+        for (name, times) in crash::passed().into_iter().flatten() {
+            say(&format!("{name} {times}"));
+        }
+        exit
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<Exit> {
+        match self {
+            Self::Demo(command) => command.run(),
+            Self::Check(command) => command.run(),
+            Self::Send(command) => command.run(),
+            Self::Resume(command) => command.run(),
+            Self::Status(command) => command.run(),
+            Self::Report(command) => command.run(),
+            Self::Find(command) => command.run(),
+            Self::Generate(command) => command.run(),
+            Self::Sandbox(command) => command.run(),
+            Self::Unseal(command) => command.run(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod page;
 use super::{print, say};
 use crate::error::{Error, Exit, Result};
 use crate::track::{Part, Report as Numbers};
+use crate::watch::crash;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -79,7 +80,9 @@ fn write_page(report: &Numbers, file: &Path) -> Result<()> {
         let mut out = std::fs::File::create(&draft)?;
         out.write_all(page::page(report).as_bytes())?;
         out.sync_all()?;
+        crash::point("report_written");
         std::fs::rename(&draft, file)?;
+        crash::point("report_renamed");
         std::fs::File::open(folder)?.sync_all()
     };
     write().map_err(failed)

@@ -3,12 +3,14 @@
 //! The pool is used last in, first out, so that a slow night keeps few connections and a busy one as many as its bound.
 //! Nothing is ever sent twice from here: a request that could not be written is handed back as surely not sent.
 
+use super::boundary::Boundary;
 use super::breaker::Breaker;
 use super::pace::Pacer;
 use super::retry_after::retry_after;
 use super::tls::{self, Tls};
 use crate::config::Rate;
 use crate::domain::Reason;
+use crate::watch::crash;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -218,7 +220,10 @@ impl Gateway {
                     CallError::Unclear(Reason::ConnectionLost)
                 }
             })?;
-            Ok(read(response).await)
+            crash::point("answer_headers");
+            let reply = read(response).await;
+            crash::point("answer_body");
+            Ok(reply)
         })
         .await
         .unwrap_or(Err(CallError::Unclear(Reason::TimedOut)));
@@ -312,7 +317,7 @@ impl Gateway {
         let (mut sender, driver) = http1::Builder::new()
             .title_case_headers(true)
             .max_buf_size(64 * 1024)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Boundary::new(stream)))
             .await
             .map_err(|error| CallError::NotSent(format!("no HTTP connection: {error}")))?;
         tokio::spawn(async move {

@@ -5,6 +5,7 @@
 //! resends behind one's back), the pace, the breaker, and the pure encoding and decoding of what goes over the wire. It
 //! does not decide what an answer means for a statement.
 
+mod boundary;
 mod breaker;
 mod connect;
 mod pace;

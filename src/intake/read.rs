@@ -16,6 +16,7 @@ use crate::domain::{
     Batch, ContentDigest, Digester, FieldIndex, Form, Identity, IdentityKind, Kontrolluppgift, Organisation,
     PersonDigest, Purpose, RecordDigest, Span, StatementKey, Type, XML_SPACE, faltkod,
 };
+use crate::watch::crash;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -387,6 +388,7 @@ impl Work<'_> {
         let span = Span { ordinal, offset: range.start as u64, length: u32::try_from(bytes.len()).unwrap_or(u32::MAX) };
         let usual = certainty == Certainty::Likely || certainty == Certainty::Certain;
         let fast = if usual { parse::fast(bytes, self.dialect, &mut desk.scratch) } else { None };
+        crash::point("parsed");
         if let Some(record) = fast {
             let checked = self.judged(span, &record, desk, chunk);
             chunk.checked.push(checked);

@@ -7,6 +7,7 @@
 use super::map::Stamp;
 use super::sniff::{Beginning, Encoding};
 use super::{IntakeError, Result};
+use crate::watch::crash;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -52,6 +53,7 @@ pub fn copy(source: &File, path: &Path, beginning: &Beginning, folder: &Path) ->
     file.sync_all().map_err(storage("sync the private copy of an export in"))?;
     std::fs::rename(&temporary, &staged).map_err(storage("rename the private copy of an export in"))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(storage("sync"))?;
+    crash::point("staged");
     let file = File::open(&staged).map_err(storage("open the private copy of an export in"))?;
     Ok(Copy { file, path: Some(staged), sha256, looks_windows_1252 })
 }

@@ -14,10 +14,10 @@ use crate::prepare::keys::{Certificate, Credential};
 use crate::prepare::sign::Signer;
 use crate::prepare::{Job, Made, PrepareError, Workshop};
 use crate::track::{
-    DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
+    Counts, DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
     RunHeader, RunOperator, Work,
 };
-use crate::watch::{self, Progress, Stage};
+use crate::watch::{self, Progress, Stage, crash};
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -151,7 +151,10 @@ fn go_on(order: &Order) -> Result<Ended> {
     let mut remembered: Remembered = serde_json::from_value(header.remembered.clone()).unwrap_or_default();
     remembered.accept_rejects |= order.accept_rejects;
     if journal.phase() == Phase::Finished {
-        return Ok(Ended { exit: crate::track::exit(&journal.counts()?), refusals: Vec::new(), drained: false });
+        let counts = journal.counts()?;
+        // Killed between the last row and the removal.
+        remove_payload(&order.run, &config, &counts)?;
+        return Ok(Ended { exit: crate::track::exit(&counts), refusals: Vec::new(), drained: false });
     }
     let keys = Keys::load(&config)?;
     let operators: Vec<RunOperator> = config.operators.iter().map(run_operator).collect();
@@ -218,9 +221,7 @@ fn second_pass(run: Run) -> Result<Ended> {
     let settled = counts.of(Outcome::Pending) == 0;
     if settled {
         run.journal.finish()?;
-        if counts.of(Outcome::InDoubt) == 0 && !run.config.run.keep_export {
-            run.remove_payload()?;
-        }
+        remove_payload(&run.folder, &run.config, &counts)?;
     }
     let mut refusals = run.play.refusals();
     refusals.sort_unstable();
@@ -637,15 +638,22 @@ impl Run {
     pub(super) fn take_refused_sender(&self) -> Option<String> {
         self.refused_sender.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+}
 
-    /// Removes the staged copies: nothing needs them any more.
-    fn remove_payload(&self) -> Result<()> {
-        let folder = self.folder.join(COPIES);
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::because(Exit::Storage, format!("cannot remove {}", folder.display()), error))
-            }
-            _ => Ok(()),
+/// Removes the staged copies of a run that is finished, where nothing needs them any more: a statement in doubt may be
+/// sent again from them, and the settings may keep them.
+fn remove_payload(run: &Path, config: &Config, counts: &Counts) -> Result<()> {
+    if counts.of(Outcome::InDoubt) > 0 || config.run.keep_export {
+        return Ok(());
+    }
+    let folder = run.join(COPIES);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::because(Exit::Storage, format!("cannot remove {}", folder.display()), error))
+        }
+        _ => {
+            crash::point("copies_removed");
+            Ok(())
         }
     }
 }

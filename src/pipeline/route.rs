@@ -5,6 +5,7 @@ use crate::domain::{Identity, Organisation, Reason};
 use crate::error::Error;
 use crate::lookup::{self, FarError};
 use crate::track::{Found, RouteRow, Work};
+use crate::watch::crash;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeMap;
@@ -122,6 +123,7 @@ async fn ask(run: &Run, question: Question) -> Result<(), Ended> {
             return Err(Ended::Refused(error.to_string()));
         }
     };
+    crash::point("looked_up");
     // An id that FaR is silent about, twice, stays pending and never goes to paper.
     let silent: Vec<(u64, Reason)> = question
         .recipients

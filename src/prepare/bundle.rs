@@ -31,6 +31,7 @@
 
 use super::encrypt::{CmsRecipient, EncryptError};
 use crate::domain::{Form, MessageId};
+use crate::watch::crash;
 use aws_lc_rs::digest::{SHA256, digest};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -196,12 +197,14 @@ fn store(folder: &Path, file_name: &str, bytes: &[u8]) -> Result<(), BundleError
         .open(&temporary)
         .map_err(failed("create", &temporary))?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &temporary));
+    crash::point("bundle_written");
     let renamed = written.and_then(|()| fs::rename(&temporary, &path).map_err(failed("rename a bundle to", &path)));
     if renamed.is_err() {
         // What cannot be removed now is removed by the next attempt.
         let _ = fs::remove_file(&temporary);
     }
     renamed?;
+    crash::point("bundle_renamed");
     sync_folder(folder).map_err(failed("sync", folder))
 }
 

@@ -8,6 +8,7 @@ use super::envelope::{self, Content, Delivery, Document, EnvelopeError, Message,
 use super::sign::Signer;
 use crate::config;
 use crate::domain::{Attachment, Identity, Kontrolluppgift, Letter, MessageId, Organisation, Sealed};
+use crate::watch::crash;
 use std::sync::Arc;
 
 /// Why a statement could not be made into a message. Free of personal data.
@@ -107,6 +108,7 @@ impl Workshop {
     pub fn make(&self, job: &Job<'_>) -> Result<Made, PrepareError> {
         let sheet = Sheet { statement: job.statement, sender: job.sender, correction: job.correction };
         let letter = self.composer.letter(&sheet)?;
+        crash::point("composed");
         let (letter, secrets) = match self.recipients.get(job.operator).and_then(Option::as_ref) {
             Some(recipient) => self.encrypt(&sheet, letter, recipient, job.secrets)?,
             None => (letter, None),
@@ -141,6 +143,7 @@ impl Workshop {
             messages: &[message],
         };
         let sealed = envelope::seal(&delivery, &*self.sender, &*self.mediator, job.seal_date)?;
+        crash::point("signed");
         if sealed.bytes.len() > self.limit_bytes {
             return Err(PrepareError::TooLarge { bytes: sealed.bytes.len(), limit: self.limit_bytes });
         }

@@ -65,6 +65,7 @@ use super::error::TrackError;
 use super::installation::{Installation, open_lock, private_folder, try_lock};
 use super::register::Register;
 use crate::domain::{ContentDigest, Organisation, Reason, StatementKey};
+use crate::watch::crash;
 use crossbeam_channel::{Sender, bounded};
 use rusqlite::{Connection, OptionalExtension};
 use std::fs::File;
@@ -132,6 +133,7 @@ impl Journal {
         fill(&draft, installation, header)
             .map_err(|error| TrackError::storage(format!("make the journal {}", file.display()), error))?;
         std::fs::rename(&draft, &file).and_then(|()| File::open(run)?.sync_all()).map_err(failed)?;
+        crash::point("journal_made");
         Self::start(run, installation, lock)
     }
 
@@ -270,6 +272,7 @@ impl Journal {
         let header = self.header();
         // The register first: a run that may have sent something is never unknown to it.
         Register::open(&self.inner.installation)?.begin(&header.run_id, &self.inner.run)?;
+        crash::point("register_named");
         let kept = exports.clone();
         self.ask(|reply| Bulk::Release(exports, reply))?;
         let header = RunHeader { exports: kept, ..RunHeader::clone(&header) };
@@ -426,6 +429,7 @@ impl Journal {
         self.set_phase(phase);
         if phase == Phase::Finished {
             Register::open(&self.inner.installation)?.merge(&self.inner.run)?;
+            crash::point("merged");
         }
         Ok(phase)
     }

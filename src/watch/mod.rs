@@ -2,8 +2,9 @@
 //!
 //! A leaf: stages and pipeline hold a [`Progress`] and add to it; [`show`] reads it at its own pace, a line that renews
 //! itself on a terminal, a line a minute elsewhere. [`Log`] says at which level and in which shape the process logs. Nothing here decides
-//! anything.
+//! anything; [`mod@crash`] lets a test decide where the process dies.
 
+pub mod crash;
 mod line;
 mod log;
 mod progress;

@@ -13,6 +13,7 @@ pub use fast::Scratch;
 use super::findings::Faults;
 use super::xml::{Binding, Malformed, Space};
 use crate::domain::{FIELDS_PER_RECORD, FieldIndex, FieldSet, Form, Kontrolluppgift, SchemaVersion, Value};
+use crate::watch::crash;
 use arrayvec::ArrayVec;
 use std::sync::LazyLock;
 
@@ -74,10 +75,12 @@ pub enum Parsed<'a> {
 
 /// Reads a span, the fast way where it can.
 pub fn parse<'a>(bytes: &'a [u8], dialect: &'a Dialect, scratch: &mut Scratch, faults: &mut Faults) -> Parsed<'a> {
-    match fast(bytes, dialect, scratch) {
+    let parsed = match fast(bytes, dialect, scratch) {
         Some(record) => Parsed::Record(Box::new(record)),
         None => slow(bytes, dialect, faults),
-    }
+    };
+    crash::point("parsed");
+    parsed
 }
 
 /// The fast way; `None` says nothing but that the slow way must be taken.

@@ -13,6 +13,7 @@ use super::{
     RunExport, RunOperator, Settlement, StatementRow,
 };
 use crate::domain::{Organisation, Outcome, Reason, mask_identities};
+use crate::watch::crash;
 use crossbeam_channel::{Receiver, Sender, never, select};
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
@@ -67,6 +68,19 @@ pub(super) enum Change {
     Stopped(u16, bool),
     Settle(u64, Settlement),
     Note(String, String),
+}
+
+impl Change {
+    /// The crash points where it is in the transaction, and where that is synced.
+    fn boundaries(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Route(_) => Some(("route_appended", "route_synced")),
+            Self::Intend(_) => Some(("intent_appended", "intent_synced")),
+            Self::End(_) => Some(("outcome_appended", "outcome_synced")),
+            Self::Paper(..) => Some(("paper_appended", "paper_synced")),
+            _ => None,
+        }
+    }
 }
 
 /// A statement with an open intent.
@@ -367,6 +381,7 @@ impl<'c> Writer<'c> {
             ])?;
         }
         drop(insert);
+        crash::point("admitted");
         let admitted = self.admitted.unwrap_or(0) + rows.len();
         self.admitted = Some(admitted);
         if admitted >= ADMITTED { self.commit_admitted() } else { Ok(()) }
@@ -452,6 +467,7 @@ impl<'c> Writer<'c> {
             self.put_meta("phase", &Phase::Released.as_str())?;
             self.event("released", &format!("{count} statements"))?;
             self.conn.execute_batch("COMMIT")?;
+            crash::point("released");
             self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         };
         all().map_err(failed)?;
@@ -481,6 +497,7 @@ impl<'c> Writer<'c> {
             self.put_meta("phase", &Phase::Finished.as_str())?;
             self.event("finished", "")?;
             self.conn.execute_batch("COMMIT")?;
+            crash::point("finished");
             Ok(true)
         };
         if all().map_err(|error| TrackError::storage("finish the run", error))? {
@@ -543,8 +560,11 @@ impl<'c> Writer<'c> {
         self.commit_admitted().map_err(failed)?;
         self.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
         let mut results = Vec::with_capacity(group.len());
-        for op in group {
+        for op in group.iter_mut() {
             let result = self.apply(&mut op.change);
+            if let Some((appended, _)) = op.change.boundaries() {
+                crash::point(appended);
+            }
             match result {
                 Err(error) if !error.is_refusal() && !matches!(error, TrackError::Phase { .. }) => return Err(error),
                 other => results.push(other),
@@ -552,6 +572,7 @@ impl<'c> Writer<'c> {
         }
         self.write_counters().map_err(failed)?;
         self.conn.execute_batch("COMMIT").map_err(failed)?;
+        group.iter().filter_map(|op| op.change.boundaries()).for_each(|(_, synced)| crash::point(synced));
         Ok(results)
     }
 
