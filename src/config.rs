@@ -2,7 +2,7 @@
 //!
 //! Paths in the file are relative to the file's own folder. Secrets are named by file, never written here.
 
-use crate::domain::{Form, Organisation};
+use crate::domain::{Form, Organisation, Windows};
 use crate::error::{Error, Exit, Result};
 use serde::{Deserialize, Deserializer, de};
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,6 +170,10 @@ pub struct Far {
     pub address: String,
     /// Agreed rate of calls.
     pub rate_per_s: Rate,
+    /// When it may be asked: days and hours in Europe/Stockholm, `["mon-fri 18:00-06:00", "sat,sun 00:00-24:00"]`.
+    /// Absent: always.
+    #[serde(default, deserialize_with = "windows")]
+    pub windows: Windows,
     /// Calls under way at once. Default 4.
     #[serde(default = "Far::concurrency")]
     pub concurrency: usize,
@@ -209,6 +213,9 @@ pub struct Operator {
     pub service_address: Option<String>,
     /// Agreed rate of deliveries.
     pub rate_per_s: Rate,
+    /// When letters may leave to it: days and hours in Europe/Stockholm, as in `[far]`. Absent: always.
+    #[serde(default, deserialize_with = "windows")]
+    pub windows: Windows,
     /// Requests under way at once: also the most that a kill can leave in doubt. Default 16.
     #[serde(default = "Operator::concurrency")]
     pub concurrency: usize,
@@ -491,6 +498,10 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
         Some(total_ms) if total_ms > 0 => Ok(Duration::from_millis(total_ms)),
         _ => Err(de::Error::custom("a time is a whole number above 0 and ms, s, m, h or d, as \"30s\"")),
     }
+}
+
+fn windows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Windows, D::Error> {
+    Windows::parse(&Vec::<String>::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
 fn organisation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Organisation, D::Error> {

@@ -12,6 +12,7 @@ mod letter;
 mod mask;
 mod outcome;
 mod span;
+mod window;
 
 pub use digest::{ContentDigest, Digester, PersonDigest, Purpose, RecordDigest, StatementKey};
 pub use field::{Field, FieldIndex, FieldSet, FormTable, KodLista, Place, Type};
@@ -24,3 +25,4 @@ pub use letter::{Attachment, Body, Letter, MessageId, Sealed};
 pub use mask::mask_identities;
 pub use outcome::{Outcome, Reason};
 pub use span::{Batch, Span};
+pub use window::{WindowError, Windows, stockholm};

@@ -4,7 +4,7 @@ use super::deliver::{self, Desk};
 use super::play::Play;
 use super::{paper, release, route};
 use crate::config::{Config, InDoubt, Rate};
-use crate::domain::{Identity, Kontrolluppgift, Outcome, PersonDigest, Reason};
+use crate::domain::{Identity, Kontrolluppgift, Outcome, PersonDigest, Reason, stockholm};
 use crate::error::{Error, Exit, Result};
 use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
 use crate::intake::{self, Access, Export, ExportFingerprint, IntakeError, Stop};
@@ -656,9 +656,4 @@ fn remove_payload(run: &Path, config: &Config, counts: &Counts) -> Result<()> {
             Ok(())
         }
     }
-}
-
-/// Sweden's time zone, from the database that the program carries.
-fn stockholm() -> jiff::tz::TimeZone {
-    jiff::tz::TimeZone::get("Europe/Stockholm").unwrap_or(jiff::tz::TimeZone::UTC)
 }
