@@ -86,7 +86,8 @@ impl Pacer {
             _ => earliest,
         };
         match &self.grid {
-            None => Slot { at: (earliest > Instant::now()).then_some(earliest), grace: Duration::MAX },
+            // Nothing to wait for, unless the gateway asked for it: the intent's sync is no reason.
+            None => Slot { at: *lock(&self.held), grace: Duration::MAX },
             Some(grid) => lock(grid).reserve(earliest),
         }
     }

@@ -6,7 +6,7 @@
 use super::open::Run;
 use super::route;
 use crate::config::{InDoubt, Operator};
-use crate::domain::{Identity, Reason};
+use crate::domain::Reason;
 use crate::error::Error;
 use crate::gateway::{Address, CallError, Gateway};
 use crate::prepare::{Made, PrepareError};
@@ -59,7 +59,7 @@ impl Desk {
 struct Item {
     routed: Routed,
     /// A request of it may have arrived already: then only the same bytes may be sent, and only a delivery settles it.
-    doubt: Option<(Intent, Reason)>,
+    doubt: Option<(Arc<Intent>, Reason)>,
 }
 
 /// What became of a statement that was given out.
@@ -167,7 +167,7 @@ fn doubtful_item(open: OpenIntent) -> Item {
         not_delivered: 0,
         work,
     };
-    Item { routed, doubt: Some((intent, reason)) }
+    Item { routed, doubt: Some((Arc::new(intent), reason)) }
 }
 
 /// What waits at a desk: a page of the journal, and statements that are to be tried again.
@@ -266,18 +266,19 @@ impl Queue {
 async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Error> {
     let ordinal = item.routed.work.span.ordinal;
     let stays = Ok(Back::Left(ordinal));
-    let Some(recipient) = run.recipient(&item.routed.work)? else {
-        return end(run, desk, &item, End::Unreachable(Reason::NotAddressable), None).await;
-    };
     let age = Timestamp::now().duration_since(item.routed.looked_up);
     if item.doubt.is_none() && Duration::try_from(age).is_ok_and(|age| age > run.config.run.lookup_max_age) {
-        return look_up_again(run, desk, &item, &recipient, AskAgain::Stale).await;
+        return look_up_again(run, desk, &item, AskAgain::Stale).await;
     }
     let Some(address) = Address::parse(&item.routed.address) else {
         return end(run, desk, &item, End::Unreachable(Reason::UnknownOperator), None).await;
     };
-    let made = match run.make(desk.index, &item.routed.work, item.doubt.as_ref().map(|(intent, _)| intent)).await? {
+    let earlier = item.doubt.as_ref().map(|(intent, _)| Arc::clone(intent));
+    let (mut made, recipient) = match run.make(desk.index, &item.routed.work, earlier).await? {
         Ok(made) => made,
+        Err(PrepareError::NotAddressable) if item.doubt.is_none() => {
+            return end(run, desk, &item, End::Unreachable(Reason::NotAddressable), None).await;
+        }
         Err(error) => return cannot_be_made(run, desk, &item, &error).await,
     };
     if let Some((intent, _)) = &item.doubt
@@ -285,7 +286,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
     {
         return end(run, desk, &item, End::InDoubt(Reason::BytesDiffer), None).await;
     }
-    let body = Bytes::from(made.sealed.bytes.clone());
+    let body = Bytes::from(std::mem::take(&mut made.sealed.bytes));
     loop {
         let lease = tokio::select! {
             lease = desk.gateway.lease(&address) => lease,
@@ -306,7 +307,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             return stays;
         }
         item.routed.attempts += 1;
-        let intent = intent(run, desk, &item, &made);
+        let intent = Arc::new(intent(run, desk, &item, &made));
         let what = Attempt {
             gateway: &desk.gateway,
             address: &address,
@@ -316,7 +317,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
         };
         let seen = run.progress.operators.get(desk.index);
         seen.inspect(|seen| _ = seen.under_way.fetch_add(1, Ordering::Relaxed));
-        let verdict = submit::attempt(lease, what, async || run.journal.intend(intent.clone()).await).await;
+        let verdict = submit::attempt(lease, what, async || run.journal.intend(Arc::clone(&intent)).await).await;
         seen.inspect(|seen| _ = seen.under_way.fetch_sub(1, Ordering::Relaxed));
         match verdict? {
             Verdict::Delivered { trans_id } => {
@@ -360,7 +361,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             }
             Verdict::NotDelivered => {
                 run.journal.look_up_again(attempt_over(&item, Fault::said("Delivered = false"))).await?;
-                return look_up_again(run, desk, &item, &recipient, AskAgain::NotDelivered).await;
+                return look_up_again(run, desk, &item, AskAgain::NotDelivered).await;
             }
             Verdict::Refused { reason, code, call_id } => {
                 let fault = Fault { code, call_id, detail: "refused for good".into() };
@@ -376,7 +377,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
 
 /// A request may have arrived. The journal has it as in doubt; where the operator's policy says so, and attempts are
 /// left, the same bytes are sent again. The first reason stays.
-async fn in_doubt(run: &Run, desk: &Desk, mut item: Item, intent: Intent, reason: Reason) -> Result<Back, Error> {
+async fn in_doubt(run: &Run, desk: &Desk, mut item: Item, intent: Arc<Intent>, reason: Reason) -> Result<Back, Error> {
     let reason = item.doubt.as_ref().map_or(reason, |(_, first)| *first);
     let (ordinal, attempt) = (item.routed.work.span.ordinal, item.routed.attempts);
     let again = desk.settings.in_doubt == InDoubt::Resend && attempt < desk.settings.attempts;
@@ -468,26 +469,23 @@ enum AskAgain {
     NotDelivered,
 }
 
-async fn look_up_again(
-    run: &Run,
-    desk: &Desk,
-    item: &Item,
-    recipient: &Identity,
-    why: AskAgain,
-) -> Result<Back, Error> {
+async fn look_up_again(run: &Run, desk: &Desk, item: &Item, why: AskAgain) -> Result<Back, Error> {
     let Item { routed, .. } = item;
     let ordinal = routed.work.span.ordinal;
     let not_taken = matches!(why, AskAgain::NotDelivered);
     if not_taken && routed.not_delivered > 0 {
         return end(run, desk, item, End::Unreachable(Reason::NotDelivered), None).await;
     }
+    let Some(recipient) = run.recipient(&routed.work)? else {
+        return end(run, desk, item, End::Unreachable(Reason::NotAddressable), None).await;
+    };
     let sender = run.config.senders.id_of(&routed.work.uppgiftslamnare);
     let answer = tokio::select! {
-        answer = run.far.ask(&sender, std::slice::from_ref(recipient)) => answer,
+        answer = run.far.ask(&sender, std::slice::from_ref(&recipient)) => answer,
         () = run.play.drain.cancelled() => return Ok(Back::Left(ordinal)),
     };
     let found = match answer {
-        Ok(mut found) => found.remove(recipient).map(|found| route::row(run, found)),
+        Ok(mut found) => found.remove(&recipient).map(|found| route::row(run, found)),
         Err(error) => {
             tracing::warn!(ordinal, %error, "FaR cannot be asked again about a statement; it stays pending");
             None

@@ -206,7 +206,10 @@ fn second_pass(run: Run) -> Result<Ended> {
     run.progress.enter(Stage::Sending);
     run.progress.total.store(run.journal.counts()?.of(Outcome::Pending), Ordering::Relaxed);
     let run = Arc::new(run);
+    // Connections need little beside signatures: a request costs its thread some tenth of what its letter costs the CPU
+    // pool. One thread for four cores; more only wake each other and take the cores from the letters.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(run.pool.current_num_threads().div_ceil(4))
         .enable_all()
         .build()
         .map_err(|error| Error::because(Exit::Storage, "cannot start the runtime", error))?;
@@ -577,30 +580,31 @@ impl Run {
         Ok(self.statement(work)?.recipient())
     }
 
-    /// Makes the message of a statement on the CPU pool; with an earlier intent, the same bytes again.
+    /// Makes the message of a statement on the CPU pool, and tells whose it is; with an earlier intent, the same bytes
+    /// again.
     pub(super) async fn make(
         self: &Arc<Self>,
         operator: usize,
         work: &Work,
-        earlier: Option<&Intent>,
-    ) -> Result<Result<Made, PrepareError>> {
+        earlier: Option<Arc<Intent>>,
+    ) -> Result<Result<(Made, Identity), PrepareError>> {
         let (tell, told) = oneshot::channel();
-        let (run, work, earlier) = (Arc::clone(self), work.clone(), earlier.cloned());
+        let (run, work) = (Arc::clone(self), work.clone());
         self.pool.spawn(move || {
             // Whoever asked may have gone away.
-            let _ = tell.send(run.make_here(operator, &work, earlier.as_ref()));
+            let _ = tell.send(run.make_here(operator, &work, earlier.as_deref()));
         });
         told.await.map_err(|_| Error::new(Exit::Storage, "a message could not be made: its thread failed"))?
     }
 
-    fn make_here(&self, operator: usize, work: &Work, earlier: Option<&Intent>) -> Result<Result<Made, PrepareError>> {
+    fn make_here(
+        &self,
+        operator: usize,
+        work: &Work,
+        earlier: Option<&Intent>,
+    ) -> Result<Result<(Made, Identity), PrepareError>> {
         let statement = self.statement(work)?;
-        let Some(recipient) = statement.recipient() else {
-            return Err(Error::new(
-                Exit::Storage,
-                format!("statement {} has no recipient any more", work.span.ordinal),
-            ));
-        };
+        let Some(recipient) = statement.recipient() else { return Ok(Err(PrepareError::NotAddressable)) };
         let today = || Timestamp::now().to_zoned_datetime(stockholm()).date().to_string();
         let seal_date = earlier.map_or_else(today, |intent| intent.seal_date.clone());
         let made = self.workshop.make(&Job {
@@ -614,7 +618,7 @@ impl Run {
             seal_date: &seal_date,
             secrets: earlier.and_then(|intent| intent.content_secrets.as_deref()),
         });
-        Ok(made)
+        Ok(made.map(|made| (made, recipient)))
     }
 
     /// The number of the next print bundle.

@@ -15,6 +15,9 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PrepareError {
+    /// The statement has no identity that a message can be addressed to.
+    #[error("the statement has no recipient that can be addressed")]
+    NotAddressable,
     /// The letter cannot be composed.
     #[error("the letter cannot be composed")]
     Compose(#[from] ComposeError),

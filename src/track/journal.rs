@@ -362,8 +362,8 @@ impl Journal {
     /// *Errors*: [`TrackError::NotWaiting`] where the statement does not wait at this operator, or the attempt is not
     /// above those used; a statement in doubt may be intended again (the resend policy), and then
     /// [`TrackError::BytesDiffer`] where request or id are not the same.
-    pub async fn intend(&self, intent: Intent) -> Result<(), TrackError> {
-        self.change(Change::Intend(Box::new(intent))).await
+    pub async fn intend(&self, intent: impl Into<Arc<Intent>>) -> Result<(), TrackError> {
+        self.change(Change::Intend(intent.into())).await
     }
 
     /// An attempt was surely not accepted: the statement waits at its operator again.

@@ -1,11 +1,13 @@
 //! Answers of FaR and of operators.
 
+use super::ordinary;
 use super::{COMMON_V3, RECIPIENT, RECIPIENT_V3, SERVICE, SERVICE_V3, SOAP};
 use crate::domain::{Identity, mask_identities};
 use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 use quick_xml::name::ResolveResult;
 use quick_xml::reader::NsReader;
+use std::borrow::Cow;
 
 /// Deepest nesting that an answer may have; real ones have eight.
 const DEPTH_LIMIT: usize = 64;
@@ -91,6 +93,14 @@ pub struct ServiceSupplier {
 
 /// Reads the answer to deliverSecure.
 pub fn delivery(body: &[u8]) -> Result<Answer<DeliveryResult>, WireError> {
+    match ordinary::delivery(body) {
+        Some(result) => Ok(Answer::Response(result)),
+        None => delivery_by_tree(body),
+    }
+}
+
+/// Reads any answer to deliverSecure.
+pub(super) fn delivery_by_tree(body: &[u8]) -> Result<Answer<DeliveryResult>, WireError> {
     let tree = Tree::read(body)?;
     if let Some(fault) = tree.fault() {
         return Ok(Answer::Fault(fault));
@@ -152,6 +162,8 @@ fn one_reachability(entry: &Node) -> Result<Option<Reachability>, WireError> {
 
 /// Reads a fault, if the body is one: of any SOAP envelope, whatever the HTTP status.
 pub fn fault(body: &[u8]) -> Option<Fault> {
+    // No element can have the name without its letters; most answers are none, and need no tree to tell.
+    memchr::memmem::find(body, b"Fault")?;
     Tree::read(body).ok()?.fault()
 }
 
@@ -268,11 +280,18 @@ impl Node {
         }
     }
 
-    /// The text, trimmed, printable ASCII only and at most so many characters: what we are willing to write down of
-    /// what others sent. Digits that look like an identity are masked: a gateway may echo what it should not.
     fn printable(&self, most: usize) -> String {
-        let text: String = self.text.trim().chars().filter(char::is_ascii_graphic).take(most).collect();
-        mask_identities(&text).into_owned()
+        printable(&self.text, most)
+    }
+}
+
+/// A text, printable ASCII only and at most so many characters: what we are willing to write down of what others sent.
+/// Digits that look like an identity are masked: a gateway may echo what it should not.
+pub(super) fn printable(text: &str, most: usize) -> String {
+    let text: String = text.chars().filter(char::is_ascii_graphic).take(most).collect();
+    match mask_identities(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(masked) => masked,
     }
 }
 

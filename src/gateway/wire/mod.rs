@@ -5,6 +5,7 @@
 //! nothing here trusts them to be about the right recipient.
 
 mod answer;
+mod ordinary;
 mod request;
 
 pub use answer::{

@@ -139,7 +139,9 @@ pub(super) fn address<'a>(statement: &'a Kontrolluppgift<'_>) -> Option<Vec<Cow<
 /// Direction overrides go too: they could make an amount read as another. *Cost*: a scan where nothing is to do.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let trimmed = text.trim_matches(XML_SPACE);
-    let plain = trimmed.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    // Below U+0300, where combining marks begin, every character is composed.
+    let plain = trimmed.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        || trimmed.chars().all(|c| matches!(c, ' '..='~' | '\u{a0}'..='\u{ac}' | '\u{ae}'..='\u{2ff}'));
     if plain && !trimmed.as_bytes().windows(2).any(|pair| pair == b"  ") {
         return Cow::Borrowed(trimmed);
     }

@@ -59,7 +59,7 @@ pub(super) struct Op {
 
 pub(super) enum Change {
     Route(Vec<RouteRow>),
-    Intend(Box<Intent>),
+    Intend(Arc<Intent>),
     Over(Box<AttemptOver>),
     LookUpAgain(Box<AttemptOver>),
     End(Box<DigitalEnd>),
