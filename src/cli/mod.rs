@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod find;
 mod generate;
+mod plan;
 mod report;
 mod resume;
 mod sandbox;
@@ -33,6 +34,7 @@ pub struct Cli {
 pub enum Command {
     Demo(demo::Demo),
     Check(check::Check),
+    Plan(plan::Plan),
     Send(send::Send),
     Resume(resume::Resume),
     Status(status::Status),
@@ -61,6 +63,7 @@ impl Command {
         match self {
             Self::Demo(command) => command.run(),
             Self::Check(command) => command.run(),
+            Self::Plan(command) => command.run(),
             Self::Send(command) => command.run(),
             Self::Resume(command) => command.run(),
             Self::Status(command) => command.run(),

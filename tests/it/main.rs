@@ -13,6 +13,7 @@ mod keys;
 mod letters;
 mod messages;
 mod paper;
+mod plan;
 mod post;
 mod referee;
 mod resume;
