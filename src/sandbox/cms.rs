@@ -85,8 +85,10 @@ struct IssuerAndSerial<'a> {
     serial: UintRef<'a>,
 }
 
-/// Decrypts with the private key (PKCS#8) of the certificate that the content is encrypted to.
-pub(crate) fn open(der: &[u8], certificate: &[u8], pkcs8: &[u8]) -> Result<Vec<u8>, &'static str> {
+/// Decrypts with the private key (PKCS#8) of the certificate (both DER) that the content is encrypted to.
+///
+/// *Errors*: what is wrong with it.
+pub fn open(der: &[u8], certificate: &[u8], pkcs8: &[u8]) -> Result<Vec<u8>, &'static str> {
     let info = ContentInfo::from_der(der).map_err(|_| "no CMS AuthEnvelopedData")?;
     let data = &info.content;
     if info.content_type != AUTH_ENVELOPED_DATA || data.version != 0 || data.content.content_type != DATA {

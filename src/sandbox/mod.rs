@@ -14,7 +14,7 @@
 
 mod answer;
 pub mod certificate;
-mod cms;
+pub mod cms;
 mod contract;
 pub mod draw;
 mod far;

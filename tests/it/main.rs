@@ -5,6 +5,7 @@
 
 mod account;
 mod bulk_send;
+mod crash_points;
 mod encryption;
 mod generate;
 mod hostile_input;
@@ -12,6 +13,7 @@ mod judged;
 mod keys;
 mod letters;
 mod messages;
+mod nights;
 mod paper;
 mod plan;
 mod post;
