@@ -6,12 +6,17 @@ use utskick::cli::Cli;
 use utskick::error::Exit;
 
 fn main() -> ExitCode {
+    utskick::watch::guard();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(message) => {
-            // Help and version are results; anything else is wrong usage.
-            let _ = message.print();
-            return ExitCode::from(if message.use_stderr() { Exit::Usage as u8 } else { 0 });
+        Err(message) if message.use_stderr() => {
+            utskick::cli::misused(&message);
+            return ExitCode::from(Exit::Usage as u8);
+        }
+        Err(help) => {
+            // Help and version are results.
+            let _ = help.print();
+            return ExitCode::SUCCESS;
         }
     };
     match cli.run() {

@@ -1,8 +1,8 @@
 //! `check`: reads and validates exports in place, sends nothing.
 
-use super::{print, say};
+use super::{print, say, shown};
 use crate::config::{Config, Run, Severity};
-use crate::domain::{Digester, Form, Purpose};
+use crate::domain::{Digester, Form, Purpose, mask_people};
 use crate::error::{Error, Exit, Result};
 use crate::intake::{
     Access, Checked, Export, Finding, IntakeError, Options, Rejects, Settler, Stop, Summary, Verdict, read,
@@ -195,7 +195,8 @@ struct RuleReport {
 
 #[derive(Debug, Serialize)]
 struct ExportReport {
-    path: PathBuf,
+    /// As it was named, identities of people masked.
+    path: String,
     bytes: u64,
     encoding: Option<String>,
     version: Option<&'static str>,
@@ -253,7 +254,7 @@ impl Tally {
     /// Reads one export; what makes it unreadable is part of the result, and the next one is read all the same.
     fn export(&mut self, number: u16, path: &Path) -> Result<()> {
         let mut report = ExportReport {
-            path: path.to_path_buf(),
+            path: shown(path),
             bytes: std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or(0),
             encoding: None,
             version: None,
@@ -291,7 +292,7 @@ impl Tally {
                     report.exit = Some(Exit::Input);
                     report.error = Some(format!(
                         "{}: {unreadable} of its records cannot be read; the first at byte {offset}: {what}",
-                        path.display()
+                        report.path
                     ));
                 }
                 self.exports.push(report);
@@ -312,7 +313,7 @@ impl Tally {
             cause = error.source();
         }
         report.exit = Some(Exit::Input);
-        report.error = Some(text);
+        report.error = Some(mask_people(&text).into_owned());
         self.exports.push(report);
         Ok(())
     }
@@ -409,7 +410,7 @@ impl Report {
             let _ = writeln!(
                 text,
                 "{}: {} records, {}, schema {}, {}",
-                export.path.display(),
+                export.path,
                 export.records,
                 size(export.bytes),
                 export.version.unwrap_or("unknown"),

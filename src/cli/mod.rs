@@ -12,6 +12,7 @@ mod send;
 mod status;
 mod unseal;
 
+use crate::domain::mask_people;
 use crate::error::{Error, Exit, Result};
 use crate::watch::{Log, crash};
 use clap::{Parser, Subcommand};
@@ -88,11 +89,22 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Says something to the person at the terminal, on stderr.
+/// Says something to the person at the terminal, on stderr. Identities of people are masked: an export may be named
+/// after one.
 pub(crate) fn say(text: &str) {
     use std::io::Write;
     // Nobody to tell is no reason to stop.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", mask_people(text));
+}
+
+/// Says what is wrong with the command line, which may name a person.
+pub fn misused(message: &clap::Error) {
+    say(message.render().to_string().trim_end());
+}
+
+/// A path as it may be shown on stdout: identities of people are masked.
+pub(crate) fn shown(path: &std::path::Path) -> String {
+    mask_people(&path.display().to_string()).into_owned()
 }
 
 /// Prints the error of a command, its causes and its remedy, on stderr.

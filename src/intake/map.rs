@@ -6,11 +6,11 @@
 
 #![allow(unsafe_code)]
 
+use crate::domain::mask_people;
 use memmap2::Mmap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Once;
@@ -111,7 +111,7 @@ fn watch(map: &Mmap, path: &Path) -> Option<usize> {
         .find(|(_, watched)| watched.start.compare_exchange(0, start, Ordering::AcqRel, Ordering::Relaxed).is_ok())?;
     let text = [
         b"utskick: the file ".as_slice(),
-        path.as_os_str().as_bytes(),
+        mask_people(&path.display().to_string()).as_bytes(),
         b" was truncated or could not be read while it was mapped; nothing was decided on it. Start again when it is whole\n",
     ]
     .concat();

@@ -1,7 +1,8 @@
 //! Logs, on stderr: levels are defined by what the operator must do.
 
+use crate::domain::mask_people;
 use clap::{Args, ValueEnum};
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use tracing::level_filters::LevelFilter;
 
 /// What is logged. Per statement there is only the journal.
@@ -37,11 +38,42 @@ impl Log {
             Level::Trace => LevelFilter::TRACE,
         };
         let logger = tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
+            .with_writer(|| Masked(io::stderr()))
             .with_max_level(level)
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_ansi(io::stderr().is_terminal())
             .with_target(false);
         // A second start in one process (tests) keeps the first.
         let _ = if self.log_json { logger.json().try_init() } else { logger.try_init() };
+    }
+}
+
+/// Writes lines with the identities of people masked, whatever field they came in: a file name, a system's message.
+pub(super) struct Masked<W>(pub(super) W);
+
+impl<W: Write> Write for Masked<W> {
+    /// Takes a whole line at a time, as the logger gives it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(line) {
+            Ok(text) => self.0.write_all(mask_people(text).as_bytes())?,
+            Err(_) => self.0.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_masked_in_every_line() {
+        let mut out = Vec::new();
+        let line = "{\"path\":\"/in/ku_195111232079.xml\",\"operator\":\"165567849594\"}\n";
+        Masked(&mut out).write_all(line.as_bytes()).expect("written");
+        assert_eq!(String::from_utf8(out).expect("text"), line.replace("195111232079", "************"));
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// `main → cli → pipeline → {intake, lookup, prepare, submit, track} → domain`; look-ups and deliveries share the
 /// gateway; `watch` is a leaf of handles; the sandbox knows of the product only what goes over the wire.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("main", &["cli", "error"]),
+    ("main", &["cli", "error", "watch"]),
     (
         "cli",
         &[
