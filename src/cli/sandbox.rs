@@ -111,6 +111,7 @@ the ledger's verdict is its name.
   retry_after = \"3\"     # of 429 and 503: seconds, date+3, date-3, or any text
   accepted = true       # whether the message is taken all the same; or a share
   delay = \"30s\"         # of plays that wait
+  text = \"no {recipient}\"   # what faults say
 
 Plays on requests: fault-N and ok-fault-N (HTTP 200) with any code, fault-without-detail, 401, 403, 404, 413, 429, 500,
 502, 503, 504, truncated, half, half-silent, garbage, empty, huge, slow, wrong-type, delivered-false, other-recipient,

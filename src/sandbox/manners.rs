@@ -17,6 +17,7 @@
 //! retry_after = "3"        # seconds, "date+3" (an HTTP date so far ahead), "date-3", or any text as it is
 //! accepted = true          # whether the message is taken all the same; also a share, as 0.5
 //! delay = "30s"            # of plays that wait
+//! text = "no {recipient}"  # what faults say, their CallId too; {recipient} is the id (at FaR the first) asked about
 //! ```
 
 use super::SandboxError;
@@ -76,6 +77,8 @@ pub struct Rule {
     /// How long plays wait that wait.
     #[serde(default, deserialize_with = "delay")]
     pub delay: Option<Duration>,
+    /// What faults say, their CallId too; `{recipient}` becomes the recipient's id, at FaR the first one.
+    pub text: Option<String>,
 }
 
 /// Which gateways a rule is about.
@@ -290,6 +293,7 @@ pub(crate) struct Turn {
     pub accepted: bool,
     pub delay: Option<Duration>,
     pub retry_after: Option<String>,
+    pub text: Option<String>,
 }
 
 impl Scenario {
@@ -320,7 +324,13 @@ impl Scenario {
             Some(Accepted::Fixed(accepted)) => accepted,
             Some(Accepted::Share(of)) => share(seed, about) < of,
         };
-        Some(Turn { play: rule.play, accepted, delay: rule.delay, retry_after: rule.retry_after.clone() })
+        Some(Turn {
+            play: rule.play,
+            accepted,
+            delay: rule.delay,
+            retry_after: rule.retry_after.clone(),
+            text: rule.text.clone(),
+        })
     }
 
     /// Whether any rule plays this.
@@ -349,6 +359,7 @@ impl Rule {
             retry_after: None,
             accepted: None,
             delay: None,
+            text: None,
         }
     }
 
@@ -373,6 +384,10 @@ impl Rule {
         }
         if self.retry_after.is_some() && !matches!(self.play, Play::Status(429 | 503)) {
             return Err("retry_after goes with 429 and 503".into());
+        }
+        let speaks = matches!(self.play, Play::Fault(_) | Play::OkFault(_) | Play::FaultWithoutDetail);
+        if self.text.is_some() && !speaks {
+            return Err("text goes with faults".into());
         }
         Ok(())
     }

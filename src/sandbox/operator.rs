@@ -39,7 +39,7 @@ pub(crate) fn search(body: &[u8]) -> Option<(&str, &str)> {
 }
 
 /// The text of the next element with this local name, and where it ends.
-fn find<'b>(body: &'b [u8], from: usize, local: &[u8]) -> Option<(&'b str, usize)> {
+pub(crate) fn find<'b>(body: &'b [u8], from: usize, local: &[u8]) -> Option<(&'b str, usize)> {
     let start = start_tag(body, from, local)?;
     let length = memchr::memchr(b'<', body.get(start..)?)?;
     let text = std::str::from_utf8(body.get(start..start + length)?).ok()?;

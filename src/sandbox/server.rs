@@ -388,7 +388,10 @@ async fn serve(
         tokio::time::sleep(latency).await;
     }
     let response = match turn {
-        Some(turn) => play(&world, &link, &turn, response, number, style).await?,
+        Some(turn) => {
+            let said = turn.text.as_deref().map(|text| about_recipient(gateway.place, &arrived.body, text));
+            play(&world, &link, &turn, said.as_deref(), response, number, style).await?
+        }
         None => response,
     };
     Ok(response.map(|body| {
@@ -572,11 +575,21 @@ fn line_far(
     }
 }
 
+/// A scenario's text about the recipient of this request.
+fn about_recipient(place: Place, body: &[u8], text: &str) -> String {
+    let recipient = match place {
+        Place::Far => operator::find(body, 0, b"recipientId").map(|(id, _)| id),
+        Place::Operator(_) => operator::search(body).map(|(id, _)| id),
+    };
+    text.replace("{recipient}", recipient.unwrap_or_default())
+}
+
 /// Plays a fault in place of, or on top of, the right answer.
 async fn play(
     world: &World,
     link: &Arc<Link>,
     turn: &Turn,
+    said: Option<&str>,
     right: Response<AnswerBody>,
     number: u64,
     style: Style,
@@ -587,9 +600,9 @@ async fn play(
         Err(GivenUp::OnPurpose)
     };
     let fault = |status: StatusCode, code: Option<u32>| {
-        let text = code.map_or("Internal error", fault_text);
+        let text = said.unwrap_or_else(|| code.map_or("Internal error", fault_text));
         let call_id = answer::uuid(draw(world.options.seed, &[b"played", &number.to_le_bytes()]), number);
-        soap(status, style, answer::fault(style, code, text, &call_id))
+        soap(status, style, answer::fault(style, code, text, said.unwrap_or(&call_id)))
     };
     let status = |code: u16| StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Ok(match turn.play {

@@ -23,6 +23,7 @@ mod run;
 mod sandbox;
 mod shape;
 mod signatures;
+mod silence;
 mod tidy;
 mod validation;
 mod vectors;
