@@ -76,6 +76,13 @@ impl Breaker {
         self.state().probing = false;
     }
 
+    /// Time without requests, since nothing might leave, is no time without an answer.
+    pub fn start_anew(&self, now: Instant) {
+        if let Some(since) = &mut self.state().failing_since {
+            *since = now;
+        }
+    }
+
     /// How long the gateway has failed without a single success.
     pub fn failing_for(&self, now: Instant) -> Option<Duration> {
         self.state().failing_since.map(|since| now.saturating_duration_since(since))

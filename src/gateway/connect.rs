@@ -9,7 +9,7 @@ use super::pace::Pacer;
 use super::retry_after::retry_after;
 use super::tls::{self, Tls};
 use crate::config::Rate;
-use crate::domain::Reason;
+use crate::domain::{Reason, Windows};
 use crate::watch::crash;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -68,6 +68,8 @@ pub struct GatewaySettings {
     pub name: String,
     /// Agreed rate.
     pub rate: Rate,
+    /// When anything may leave to it.
+    pub windows: Windows,
     /// Requests under way at once.
     pub concurrency: usize,
     /// Longest wait for a connection, TLS included.
@@ -138,7 +140,7 @@ impl Gateway {
     pub fn new(settings: GatewaySettings, tls: Tls) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(settings.concurrency)),
-            pacer: Pacer::new(settings.rate, Instant::now()),
+            pacer: Pacer::new(settings.rate, settings.windows.clone(), Instant::now()),
             idle: Mutex::default(),
             breaker: Breaker::default(),
             handshakes: AtomicU64::new(0),
@@ -240,6 +242,12 @@ impl Gateway {
             Err(_) => self.failed(),
         }
         answered
+    }
+
+    /// Takes back a connection that was not used.
+    pub fn give_back(&self, lease: Lease) {
+        self.breaker.release();
+        self.keep(lease.connection);
     }
 
     /// Forgets idle connections, so that the next ones use a new client certificate.

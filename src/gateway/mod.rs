@@ -2,19 +2,23 @@
 //!
 //! In: a request body and an address. Out: the reply, or how sure it is that nothing was accepted. Everything that both
 //! look-ups and deliveries need is here: mutual TLS, a small pool of HTTP/1.1 connections of our own (a pooled client
-//! resends behind one's back), the pace, the breaker, and the pure encoding and decoding of what goes over the wire. It
+//! resends behind one's back), the pace with its
+//! gate, the breaker, and the pure encoding and decoding of what goes over the wire. It
 //! does not decide what an answer means for a statement.
 
 mod boundary;
 mod breaker;
 mod connect;
+mod gate;
 mod pace;
 mod retry_after;
+mod timer;
 mod tls;
 pub mod wire;
 
 pub use breaker::Breaker;
 pub use connect::{Address, CallError, Gateway, GatewaySettings, Lease, Reply};
+pub use gate::{Gate, Shut};
 pub use pace::{Pacer, Slot};
 pub use retry_after::retry_after;
 pub use tls::{Tls, TlsError};

@@ -3,7 +3,7 @@
 use super::judge::{Found, judge};
 use crate::domain::{Identity, Organisation};
 use crate::gateway::wire::{self, Answer, Fault, Reachability};
-use crate::gateway::{Address, CallError, Gateway, Reply};
+use crate::gateway::{Address, CallError, Gateway, Lease, Reply};
 use hyper::body::Bytes;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -137,12 +137,8 @@ impl Far {
     }
 
     async fn ask_once(&self, body: &Bytes) -> Result<Said, FarError> {
-        let end = match self.gateway.lease(&self.address).await {
-            Ok(lease) => {
-                let pacer = self.gateway.pacer();
-                while !pacer.wait(pacer.reserve(Instant::now())).await {}
-                self.gateway.post(lease, &self.address, body.clone()).await
-            }
+        let end = match self.lease_with_permit().await {
+            Ok(lease) => self.gateway.post(lease, &self.address, body.clone()).await,
             Err(error) => Err(error),
         };
         match end {
@@ -151,6 +147,25 @@ impl Far {
                 Err(FarError::Refused(error.to_string()))
             }
             Err(error) => Ok(Said::Again { cause: error.to_string(), wait: None }),
+        }
+    }
+
+    /// A connection that may be used now: FaR's window is open, and the slot's time has come.
+    async fn lease_with_permit(&self) -> Result<Lease, CallError> {
+        let pacer = self.gateway.pacer();
+        loop {
+            if pacer.gate().opened().await {
+                self.gateway.breaker().start_anew(Instant::now());
+            }
+            let lease = self.gateway.lease(&self.address).await?;
+            loop {
+                match pacer.permit(Duration::ZERO).await {
+                    Ok(slot) if pacer.wait(slot).await => return Ok(lease),
+                    // It passed; the next one.
+                    Ok(_) => {}
+                    Err(_) => break self.gateway.give_back(lease),
+                }
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::domain::Reason;
 use crate::error::Error;
 use crate::gateway::{Address, CallError, Gateway};
 use crate::prepare::{Made, PrepareError};
-use crate::submit::{self, Attempt, Verdict, retry};
+use crate::submit::{self, Attempt, Attempted, Verdict, retry};
 use crate::track::{AttemptOver, DigitalEnd, End, Found, Intent, OpenIntent, RouteRow, Routed};
 use hyper::body::Bytes;
 use jiff::Timestamp;
@@ -68,6 +68,8 @@ enum Back {
     Settled(u64),
     /// It is to be tried again from this time.
     Later(Box<Item>, Instant),
+    /// Nothing may leave to its operator now: it is the first to go when something may.
+    Again(Box<Item>),
     /// It stays as it is: the run drains, or the desk is stopped.
     Left(u64),
 }
@@ -84,6 +86,7 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
     let permits = Arc::new(Semaphore::new(ahead));
     let (back, mut returned) = mpsc::channel(ahead);
     let mut queue = Queue { again: doubtful.into_iter().map(doubtful_item).collect(), ..Queue::default() };
+    let mut was_shut = false;
     loop {
         while let Ok(item) = returned.try_recv() {
             queue.take_back(item);
@@ -91,7 +94,14 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
         if run.play.drain.is_cancelled() || run.play.settled.is_cancelled() || run.play.is_stopped(desk.index) {
             break;
         }
-        if desk.gateway.breaker().failing_for(Instant::now()).is_some_and(|at| at > desk.settings.give_up_after) {
+        let shut = desk.gateway.pacer().gate().shut();
+        if shut.is_none() && std::mem::take(&mut was_shut) {
+            desk.gateway.breaker().start_anew(Instant::now());
+        }
+        was_shut |= shut.is_some();
+        if !was_shut
+            && desk.gateway.breaker().failing_for(Instant::now()).is_some_and(|at| at > desk.settings.give_up_after)
+        {
             stop(run, desk, format!("{} has not answered for {:?}", desk.settings.name, desk.settings.give_up_after))
                 .await?;
             break;
@@ -115,6 +125,17 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
             }
             continue;
         };
+        // While nothing may leave no letter is made: it would be of another day, and its look-up grow old, by then.
+        if shut.is_some() {
+            queue.again.push_front(item);
+            tokio::select! {
+                _ = desk.gateway.pacer().gate().opened() => {}
+                Some(item) = returned.recv() => queue.take_back(item),
+                () = run.play.drain.cancelled() => {}
+                () = run.play.settled.cancelled() => {}
+            }
+            continue;
+        }
         // Wait for room ahead of the operator; the statement is put back if the run ends meanwhile.
         let permit = loop {
             tokio::select! {
@@ -254,6 +275,10 @@ impl Queue {
                     self.page.remove(place);
                 }
             }
+            Back::Again(item) => {
+                self.out.remove(&item.routed.work.span.ordinal);
+                self.again.push_back(*item);
+            }
             Back::Later(item, at) => {
                 self.out.remove(&item.routed.work.span.ordinal);
                 self.put_off(*item, at);
@@ -314,12 +339,20 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             recipient: &recipient,
             body: body.clone(),
             lead: LEAD,
+            drain: &run.play.drain,
         };
         let seen = run.progress.operators.get(desk.index);
         seen.inspect(|seen| _ = seen.under_way.fetch_add(1, Ordering::Relaxed));
-        let verdict = submit::attempt(lease, what, async || run.journal.intend(Arc::clone(&intent)).await).await;
+        let attempted = submit::attempt(lease, what, async || run.journal.intend(Arc::clone(&intent)).await).await;
         seen.inspect(|seen| _ = seen.under_way.fetch_sub(1, Ordering::Relaxed));
-        match verdict? {
+        let verdict = match attempted? {
+            Attempted::Made(verdict) => verdict,
+            Attempted::Shut(_) => {
+                item.routed.attempts -= 1;
+                return Ok(Back::Again(Box::new(item)));
+            }
+        };
+        match verdict {
             Verdict::Delivered { trans_id } => {
                 desk.success();
                 seen.inspect(|seen| _ = seen.delivered.fetch_add(1, Ordering::Relaxed));

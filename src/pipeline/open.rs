@@ -247,6 +247,7 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
             let settings = GatewaySettings {
                 name: operator.name.clone(),
                 rate: operator.rate_per_s,
+                windows: operator.windows.clone(),
                 concurrency: operator.concurrency,
                 connect_timeout: operator.connect_timeout,
                 timeout: operator.timeout,
@@ -485,6 +486,7 @@ impl Run {
         let settings = GatewaySettings {
             name: "FaR".into(),
             rate: config.far.rate_per_s,
+            windows: config.far.windows.clone(),
             concurrency: config.far.concurrency,
             connect_timeout: config.far.timeout,
             timeout: config.far.timeout,

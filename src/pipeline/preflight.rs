@@ -165,8 +165,14 @@ fn handshakes(config: &Config, tls: &Tls) -> Result<Vec<Checked>> {
         let Some(address) = Address::parse(address) else {
             return Checked::new(Of::Settings, what, Err(format!("{address} is no https address")));
         };
-        let settings =
-            GatewaySettings { name: name.into(), rate, concurrency: 1, connect_timeout, timeout: connect_timeout };
+        let settings = GatewaySettings {
+            name: name.into(),
+            rate,
+            windows: crate::domain::Windows::default(),
+            concurrency: 1,
+            connect_timeout,
+            timeout: connect_timeout,
+        };
         let gateway = Gateway::new(settings, tls.clone());
         let lease = runtime.block_on(gateway.lease(&address));
         Checked::new(Of::Gateway, what, lease.map(|_| format!("{address} answers")).map_err(|error| error.to_string()))

@@ -86,6 +86,8 @@ private_key = "{mediator_key}"
 [far]
 address = "{far}"
 rate_per_s = {far_rate}
+# When it may be asked, in Europe/Stockholm; without it always. An end before the start is on the next day.
+# windows = ["mon-fri 18:00-06:00", "sat,sun 00:00-24:00"]
 "#,
         authority = file::AUTHORITY,
         sender = file::SENDER_P12,
@@ -100,6 +102,12 @@ rate_per_s = {far_rate}
             world.operator_address(number),
             rate(world.options.rate)
         ));
+        if number == 0 {
+            text.push_str(
+                "# When letters may leave to it, as in [far]; without it always.\n\
+                 # windows = [\"mon-fri 18:00-06:00\", \"sat,sun 00:00-24:00\"]\n",
+            );
+        }
         if number == operator::ENCRYPTING {
             text.push_str(&format!(
                 "# Attachments to this operator are encrypted.\nencryption_certificate = \"{}\"\n",

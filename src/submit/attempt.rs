@@ -2,9 +2,13 @@
 
 use super::verdict::{Verdict, verdict};
 use crate::domain::Identity;
-use crate::gateway::{Address, CallError, Gateway, Lease};
+use crate::gateway::{Address, CallError, Gateway, Lease, Pacer, Shut, Slot};
 use hyper::body::Bytes;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long an intent may wait for another slot when its own has passed, before it is taken back.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is sent, where and about whom.
 #[derive(Debug)]
@@ -19,6 +23,17 @@ pub struct Attempt<'a> {
     pub body: Bytes,
     /// How long before its slot the intent is written: about as long as a sync takes.
     pub lead: Duration,
+    /// Nothing new starts once this is cancelled.
+    pub drain: &'a CancellationToken,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum Attempted {
+    /// It was made, or taken back once its intent was written.
+    Made(Verdict),
+    /// Nothing may leave now: there was no intent.
+    Shut(Shut),
 }
 
 /// Makes one attempt on a connection that is ready.
@@ -29,14 +44,39 @@ pub async fn attempt<E>(
     lease: Lease,
     what: Attempt<'_>,
     intend: impl AsyncFnOnce() -> Result<(), E>,
-) -> Result<Verdict, E> {
+) -> Result<Attempted, E> {
     let pacer = what.gateway.pacer();
-    let mut slot = pacer.reserve(Instant::now() + what.lead);
+    let slot = match permit(pacer, what.lead, what.drain).await {
+        Ok(slot) => slot,
+        Err(shut) => {
+            what.gateway.give_back(lease);
+            return Ok(Attempted::Shut(shut));
+        }
+    };
     intend().await?;
-    // A slot that passed while the intent was synced is given up; the intent holds for the next one too.
-    while !pacer.wait(slot).await {
-        slot = pacer.reserve(Instant::now());
+    // A slot that passed while the intent was synced is given up; the intent holds for the next one too, if it is soon.
+    let mut good = pacer.wait(slot).await;
+    while !good {
+        let another = tokio::time::timeout(PATIENCE, permit(pacer, Duration::ZERO, what.drain));
+        let cause = match another.await {
+            Ok(Ok(slot)) => {
+                good = pacer.wait(slot).await;
+                continue;
+            }
+            Ok(Err(shut)) => shut.to_string(),
+            Err(_) => "no slot came soon enough".into(),
+        };
+        what.gateway.give_back(lease);
+        return Ok(Attempted::Made(Verdict::again(cause, None, false)));
     }
     let end: Result<_, CallError> = what.gateway.post(lease, what.address, what.body).await;
-    Ok(verdict(what.recipient, &end))
+    Ok(Attempted::Made(verdict(what.recipient, &end)))
+}
+
+async fn permit(pacer: &Pacer, lead: Duration, drain: &CancellationToken) -> Result<Slot, Shut> {
+    tokio::select! {
+        biased;
+        () = drain.cancelled() => Err(Shut::Draining),
+        slot = pacer.permit(lead) => slot,
+    }
 }

@@ -7,5 +7,5 @@ pub mod attempt;
 pub mod retry;
 mod verdict;
 
-pub use attempt::{Attempt, attempt};
+pub use attempt::{Attempt, Attempted, attempt};
 pub use verdict::{Verdict, verdict};

@@ -129,7 +129,7 @@ fn of_fault(code: u32, call_id: Option<String>, wait: Option<Duration>) -> Verdi
 }
 
 impl Verdict {
-    fn again(cause: String, wait: Option<Duration>, counts: bool) -> Self {
+    pub(super) fn again(cause: String, wait: Option<Duration>, counts: bool) -> Self {
         Self::Again { cause, code: None, call_id: None, wait, counts }
     }
 
