@@ -11,6 +11,7 @@ mod generate;
 mod hostile_input;
 mod judged;
 mod keys;
+mod kills;
 mod letters;
 mod messages;
 mod nights;

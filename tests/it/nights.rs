@@ -12,6 +12,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 use utskick::domain::Outcome;
 use utskick::sandbox::ledger;
 use utskick::track::halves::{Digital, OnPaper};
@@ -37,6 +38,8 @@ pub struct Season {
     undisturbed: Vec<Outcome>,
     /// How often each crash point was passed, by `send` and by `report`.
     pub passed: [BTreeMap<String, u64>; 2],
+    /// How long the undisturbed night took.
+    pub took: Duration,
     supplier: (Vec<u8>, Vec<u8>),
     /// Message ids of all nights: nothing else may stand in the ledger.
     ids: Mutex<BTreeSet<String>>,
@@ -62,15 +65,18 @@ impl Season {
             PrivateKeyDer::from_pem_file(pki.join("print-supplier.key.pem")).unwrap().secret_der().to_vec(),
         );
         let ids = Mutex::default();
-        let mut season = Self { world, export, undisturbed: Vec::new(), passed: Default::default(), supplier, ids };
+        let (undisturbed, passed, took) = (Vec::new(), Default::default(), Duration::ZERO);
+        let mut season = Self { world, export, undisturbed, passed, took, supplier, ids };
+        let began = Instant::now();
         let night = season.night("undisturbed", Policy::Hold);
         let sent = night.send().env("UTSKICK_CRASH", "count").output().expect("send starts");
         assert!(matches!(sent.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&sent.stderr));
+        let took = began.elapsed();
         let reported = night.report().env("UTSKICK_CRASH", "count").output().expect("report starts");
         assert!(night.report_file().exists(), "{}", String::from_utf8_lossy(&reported.stderr));
         let passed = [passings(&sent), passings(&reported)];
         let outcomes = night.outcomes().into_iter().map(|(outcome, ..)| outcome).collect();
-        (season.undisturbed, season.passed) = (outcomes, passed);
+        (season.undisturbed, season.passed, season.took) = (outcomes, passed, took);
         let found: BTreeSet<u8> = season.undisturbed.iter().map(|outcome| *outcome as u8).collect();
         use Outcome::{Delivered, DeliveredAndPaper, Paper, Rejected, Removal};
         for needed in [Delivered, DeliveredAndPaper, Paper, Rejected, Removal] {
@@ -186,12 +192,24 @@ impl Night<'_> {
     /// Runs a command to its end and tells whether it died, by abort or kill. Any other end must be one of a run.
     #[track_caller]
     pub fn died(&mut self, mut command: Command) -> bool {
-        let output = command.stdout(Stdio::null()).output().expect("starts");
+        self.ended(command.stdout(Stdio::null()).output().expect("starts"))
+    }
+
+    /// Tells whether a process died, by abort or kill. Any other end must be one of a run.
+    #[track_caller]
+    pub fn ended(&mut self, output: Output) -> bool {
         let died = matches!(output.status.signal(), Some(libc::SIGABRT | libc::SIGKILL));
         let ended = matches!(output.status.code(), Some(0..=2));
         assert!(died || ended, "{}: {}: {}", self.name, output.status, String::from_utf8_lossy(&output.stderr));
         self.deaths += u64::from(died);
         died
+    }
+
+    /// How many intents the journal has; none where there is no journal yet.
+    pub fn requests(&self) -> u64 {
+        let conn = Connection::open_with_flags(self.folder().join("journal.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let count = conn.and_then(|conn| conn.query_row("SELECT count(*) FROM intent", [], |row| row.get::<_, i64>(0)));
+        count.unwrap_or(0) as u64
     }
 
     /// Goes on, undisturbed, until everything is settled.
@@ -215,9 +233,10 @@ impl Night<'_> {
         outcomes
     }
 
-    /// Holds the journal to the undisturbed night, to the gateways' ledger and to the bundles.
+    /// Holds the journal to the undisturbed night, to the gateways' ledger and to the bundles. Gives how many statements
+    /// are in doubt.
     #[track_caller]
-    pub fn hold_to_account(&self) {
+    pub fn hold_to_account(&self) -> usize {
         let name = &self.name;
         let outcomes = self.outcomes();
         let report = Report::read(&self.folder()).expect("a report");
@@ -252,6 +271,7 @@ impl Night<'_> {
             !in_doubt.is_empty(),
             "{name}: private copies stay for what is in doubt, and only for it"
         );
+        in_doubt.len()
     }
 
     fn hold_to_ledger(&self, outcomes: &[(Outcome, bool, bool)], in_doubt: &BTreeSet<u64>) {

@@ -1,45 +1,8 @@
-//! The process dies at any moment, and a resume finishes what it began: nothing lost, nothing sent twice.
+//! A run that was asked to stop, or died, is gone on with. Kills at any moment are in `kills.rs`.
 
-use crate::run::utskick;
 use crate::world::{World, count};
 use std::process::{Child, Stdio};
 use std::time::Duration;
-
-const KILLS: u64 = 20;
-
-#[test]
-fn killed_at_random_moments_and_resumed() {
-    let world = World::new(&["--latency", "20"]);
-    let export = world.export("export.xml", 3000, &[]);
-    let mut random = fastrand::Rng::with_seed(seed());
-    let mut process = quiet(world.send_command(&export, "run"));
-    for _ in 0..KILLS {
-        std::thread::sleep(Duration::from_millis(random.u64(20..400)));
-        // Killed, not asked: nothing is flushed or closed.
-        process.kill().expect("killed");
-        process.wait().expect("gone");
-        process = if world.path("run").join("journal.sqlite").exists() {
-            let mut resume = utskick(["resume"]);
-            resume.arg(world.path("run"));
-            quiet(resume)
-        } else {
-            quiet(world.send_command(&export, "run"))
-        };
-    }
-    process.wait().expect("ends");
-    let report = resume_until_settled(&world);
-    assert_eq!(report["statements"], 3000);
-    let accepted = world.accepted();
-    assert!(accepted.values().all(|times| *times == 1), "a message was accepted twice");
-    let delivered = count(&report, "delivered") + count(&report, "delivered_and_paper");
-    let in_doubt = count(&report, "in_doubt");
-    // What is in doubt may have been accepted or not; nothing else may differ.
-    let accepted = accepted.len() as u64;
-    assert!((delivered..=delivered + in_doubt).contains(&accepted), "{accepted} accepted: {report}");
-    assert_eq!(count(&report, "failed") + count(&report, "pending"), 0, "{report}");
-    let bound = KILLS * 3 * 16;
-    assert!(in_doubt <= bound, "{in_doubt} in doubt");
-}
 
 #[test]
 fn a_signal_drains_and_the_run_resumes() {
@@ -59,23 +22,8 @@ fn a_signal_drains_and_the_run_resumes() {
     assert!(accepted.values().all(|times| *times == 1));
 }
 
-fn resume_until_settled(world: &World) -> serde_json::Value {
-    let output = utskick(["resume", "--json"]).arg(world.path("run")).output().expect("resume starts");
-    let code = output.status.code().expect("a code");
-    assert!(matches!(code, 0 | 1), "{}", String::from_utf8_lossy(&output.stderr));
-    world.report_of(output, code)
-}
-
 fn quiet(mut command: std::process::Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts")
-}
-
-/// A seed that is printed, and can be given again by an environment variable.
-fn seed() -> u64 {
-    let seed =
-        std::env::var("UTSKICK_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
-    eprintln!("UTSKICK_SEED={seed}");
-    seed
 }
 
 #[test]
