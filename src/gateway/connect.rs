@@ -94,6 +94,8 @@ pub struct Gateway {
 #[derive(Debug)]
 struct Connection {
     address: Address,
+    /// Which client certificate it was made with.
+    generation: u64,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -250,11 +252,6 @@ impl Gateway {
         self.keep(lease.connection);
     }
 
-    /// Forgets idle connections, so that the next ones use a new client certificate.
-    pub fn drop_idle(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
     fn succeeded(&self) {
         if self.breaker.success() {
             tracing::info!(gateway = self.name(), "gateway answers again");
@@ -272,7 +269,7 @@ impl Gateway {
         loop {
             let mut connection = {
                 let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-                idle.retain(|connection| !connection.sender.is_closed());
+                idle.retain(|connection| self.is_usable(connection));
                 let place = idle.iter().rposition(|connection| connection.address.same_server(address))?;
                 idle.remove(place)
             };
@@ -282,8 +279,13 @@ impl Gateway {
         }
     }
 
+    /// Open, and by the client certificate that is in use now.
+    fn is_usable(&self, connection: &Connection) -> bool {
+        !connection.sender.is_closed() && connection.generation == self.tls.generation()
+    }
+
     fn keep(&self, connection: Connection) {
-        if !connection.sender.is_closed() {
+        if self.is_usable(&connection) {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }
@@ -296,6 +298,8 @@ impl Gateway {
         let tcp = TcpStream::connect((host, address.port)).await.map_err(not_sent)?;
         tcp.set_nodelay(true).map_err(not_sent)?;
         let began = Instant::now();
+        // Read before the configuration: a connection counts as older than it is rather than as newer.
+        let generation = self.tls.generation();
         let mut stream = TlsConnector::from(self.tls.config()).connect(server, tcp).await.map_err(|error| {
             match tls::find_tls(&error) {
                 Some(tls @ rustls::Error::InvalidCertificate(_)) => CallError::Untrusted(tls.to_string()),
@@ -333,7 +337,7 @@ impl Gateway {
             let _ = driver.await;
         });
         sender.ready().await.map_err(|error| CallError::NotSent(format!("no HTTP connection: {error}")))?;
-        Ok(Connection { address: address.clone(), sender })
+        Ok(Connection { address: address.clone(), generation, sender })
     }
 }
 

@@ -1,11 +1,12 @@
 //! Mutual TLS: our client certificate, and only the roots that the settings name.
 
-use rustls::client::ResolvesClientCert;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Why TLS could not be set up.
@@ -29,11 +30,17 @@ pub enum TlsError {
 }
 
 /// The client side of TLS for all gateways. The client certificate can be replaced while connections live: new ones
-/// use the new certificate.
+/// use the new certificate. A clone shares it.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    config: Arc<ClientConfig>,
-    identity: Arc<ClientIdentity>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: RwLock<Arc<ClientConfig>>,
+    /// Which certificate it is, counted from 0.
+    generation: AtomicU64,
 }
 
 impl Tls {
@@ -49,23 +56,34 @@ impl Tls {
             return Err(TlsError::NoRoots(trusted_roots.to_path_buf()));
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let identity = Arc::new(ClientIdentity { key: RwLock::new(key) });
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
             .with_root_certificates(roots)
-            .with_client_cert_resolver(Arc::clone(&identity) as Arc<dyn ResolvesClientCert>);
+            .with_client_cert_resolver(Arc::new(ClientIdentity(key)));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), identity })
+        let config = RwLock::new(Arc::new(config));
+        Ok(Self { shared: Arc::new(Shared { config, generation: AtomicU64::new(0) }) })
     }
 
-    /// Uses another certificate and key from now on.
+    /// Uses another certificate and key from now on. Sessions are forgotten with the old one: to a server, a resumed
+    /// session is the client that it was made with.
     pub fn replace(&self, key: Arc<CertifiedKey>) {
-        *self.identity.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+        let mut config = self.shared.config.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = ClientConfig::clone(&config);
+        next.client_auth_cert_resolver = Arc::new(ClientIdentity(key));
+        next.resumption = Resumption::default();
+        *config = Arc::new(next);
+        self.shared.generation.fetch_add(1, Ordering::Release);
     }
 
     /// The configuration for connections.
     pub fn config(&self) -> Arc<ClientConfig> {
-        Arc::clone(&self.config)
+        Arc::clone(&self.shared.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Which certificate is in use: grows by one when it is replaced.
+    pub fn generation(&self) -> u64 {
+        self.shared.generation.load(Ordering::Acquire)
     }
 }
 
@@ -108,13 +126,11 @@ pub(super) fn find_tls<'a>(error: &'a (dyn std::error::Error + 'static)) -> Opti
 }
 
 #[derive(Debug)]
-struct ClientIdentity {
-    key: RwLock<Arc<CertifiedKey>>,
-}
+struct ClientIdentity(Arc<CertifiedKey>);
 
 impl ResolvesClientCert for ClientIdentity {
     fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.key.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(&self.0))
     }
 
     fn has_certs(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Only this folder knows two stages. [`release`] is pass 1: every record of every export gets a row in the journal, and
 //! nothing leaves. [`route`], [`deliver`] and [`paper`] are pass 2: a look-up desk that asks FaR, a desk per operator
 //! that pulls what waits for it, and a paper desk; each works at its own speed, and they meet only in the journal.
+//! [`keys`] are read and checked before; [`renew`] takes up those that are replaced on disk meanwhile.
 //!
 //! # Queues and their capacities
 //!
@@ -22,11 +23,13 @@
 //! doubt. A storage error drains likewise, but nothing more is claimed.
 
 mod deliver;
+mod keys;
 mod open;
 mod paper;
 mod play;
 pub mod preflight;
 mod release;
+mod renew;
 mod route;
 
 pub use open::{Ended, Order, resume, send};

@@ -1,18 +1,18 @@
 //! Opening a run, taking it through its two passes, and closing it.
 
 use super::deliver::{self, Desk};
+use super::keys::Keys;
 use super::play::Play;
+use super::renew::{self, Watched};
 use super::{paper, release, route};
 use crate::config::{Config, InDoubt, Rate};
 use crate::domain::{Identity, Kontrolluppgift, Outcome, PersonDigest, Reason, stockholm};
 use crate::error::{Error, Exit, Result};
-use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
+use crate::gateway::{Address, Gateway, GatewaySettings};
 use crate::intake::{self, Access, Export, ExportFingerprint, IntakeError, Stop};
 use crate::lookup::Far;
 use crate::prepare::encrypt::CmsRecipient;
-use crate::prepare::keys::{Certificate, Credential};
-use crate::prepare::sign::Signer;
-use crate::prepare::{Job, Made, PrepareError, Workshop};
+use crate::prepare::{Job, Made, PrepareError, SignedBy, Workshop};
 use crate::track::{
     Counts, DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
     RunHeader, RunOperator, Work,
@@ -72,6 +72,8 @@ pub(super) struct Run {
     pub(super) day: jiff::civil::Date,
     bundles: AtomicU32,
     refused_sender: Mutex<Option<String>>,
+    /// Keys and certificates as they were read, to see whether others take their place.
+    pub(super) watched: Mutex<Vec<Watched>>,
     _locks: GatewayLocks,
 }
 
@@ -257,6 +259,7 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
         .collect();
     let mut doubtful = settle_doubts(run).await?;
     let signals = tokio::spawn(heed_signals(Arc::clone(run)));
+    let renewal = tokio::spawn(renew::run(Arc::clone(run)));
     let at_work = TaskTracker::new();
     for desk in &desks {
         run.journal.operator_stopped(run.number(desk.index), false).await?;
@@ -273,6 +276,7 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
     run.tasks.close();
     run.tasks.wait().await;
     signals.abort();
+    renewal.abort();
     for desk in &desks {
         let (handshakes, resumed) = desk.gateway.handshakes();
         run.note("handshakes", &format!("{}: {handshakes}, {resumed} of them resumed", desk.settings.name));
@@ -337,61 +341,6 @@ async fn heed_signals(run: Arc<Run>) {
     run.play.drain.cancel();
     tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
     std::process::exit(Exit::Pending as i32);
-}
-
-/// Keys that are fit for use.
-struct Keys {
-    sender: Arc<dyn Signer>,
-    mediator: Arc<dyn Signer>,
-    tls: Tls,
-    recipients: Vec<Option<CmsRecipient>>,
-    printer: Option<CmsRecipient>,
-}
-
-impl Keys {
-    /// Loads and checks every key and certificate of the settings, before anything is sent.
-    fn load(config: &Config) -> Result<Self> {
-        let now = Timestamp::now();
-        // A certificate that ends before the deadline ends before the run can.
-        let until = config.run.deadline.map_or(now, |deadline| deadline.max(now));
-        let load = |role: &str, source| -> Result<Credential> {
-            let wrong = |error| Error::because(Exit::Settings, format!("the {role} key"), error);
-            let credential = Credential::load(source).map_err(wrong)?;
-            credential.validity(now, until).map_err(wrong)?;
-            for warning in credential.warnings() {
-                tracing::warn!(role, %warning, "a key should be looked at");
-            }
-            Ok(credential)
-        };
-        let encrypt_to = |role: &str, file: &Path| -> Result<CmsRecipient> {
-            let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
-                Error::because(Exit::Settings, format!("the certificate of {role}, {}", file.display()), error)
-            };
-            let certificate = Certificate::read_pem(file).map_err(|error| wrong(error.into()))?;
-            certificate.validity(now, until).map_err(|error| wrong(error.into()))?;
-            CmsRecipient::new(&certificate).map_err(|error| wrong(error.into()))
-        };
-        let settings =
-            |error: crate::prepare::keys::KeyError| Error::because(Exit::Settings, "a key of the settings", error);
-        let sender = load("sender", &config.keys.sender)?.signer().map_err(settings)?;
-        let mediator = load("mediator", &config.keys.mediator)?.signer().map_err(settings)?;
-        let client = load("tls", &config.keys.tls)?.certified_key().map_err(settings)?;
-        let tls = Tls::new(client, &config.keys.trusted_roots)
-            .map_err(|error| Error::because(Exit::Settings, "TLS", error))?;
-        let recipients = config
-            .operators
-            .iter()
-            .map(|operator| {
-                operator.encryption_certificate.as_ref().map(|file| encrypt_to(&operator.name, file)).transpose()
-            })
-            .collect::<Result<_>>()?;
-        let printer = config
-            .paper
-            .as_ref()
-            .map(|paper| encrypt_to("the print supplier", &paper.supplier_certificate))
-            .transpose()?;
-        Ok(Self { sender: Arc::new(sender), mediator: Arc::new(mediator), tls, recipients, printer })
-    }
 }
 
 fn lock(config: &Config, installation: &Installation) -> Result<GatewayLocks> {
@@ -527,6 +476,7 @@ impl Run {
             paper_waits: Notify::new(),
             tasks: TaskTracker::new(),
             refused_sender: Mutex::default(),
+            watched: Mutex::new(keys.watched),
             _locks: locks,
             folder,
             config,
@@ -619,6 +569,7 @@ impl Run {
             correction: work.correction,
             seal_date: &seal_date,
             secrets: earlier.and_then(|intent| intent.content_secrets.as_deref()),
+            signed_by: earlier.map(|at| SignedBy { sender: at.sender_cert, mediator: at.mediator_cert }),
         });
         Ok(made.map(|made| (made, recipient)))
     }

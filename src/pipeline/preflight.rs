@@ -2,10 +2,10 @@
 //!
 //! Nothing is asked and nothing is sent: a connection is made, and closed.
 
+use super::keys::{Role, certificate_file, needed_until, recipient};
 use crate::config::{Config, KeySource};
 use crate::error::{Error, Exit, Result};
 use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
-use crate::prepare::encrypt::CmsRecipient;
 use crate::prepare::keys::{Certificate, Credential};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -72,14 +72,12 @@ impl Checked {
 /// Looks at everything that the settings name.
 pub fn preflight(config: &Config) -> Result<Vec<Checked>> {
     let now = Timestamp::now();
-    let until = config.run.deadline.map_or(now, |deadline| deadline.max(now));
+    let until = needed_until(config, now);
     let mut checked = Vec::new();
     let mut client = None;
-    for (role, source) in
-        [("sender", &config.keys.sender), ("mediator", &config.keys.mediator), ("tls", &config.keys.tls)]
-    {
-        let credential = key(role, source, now, until, &mut checked);
-        if role == "tls" {
+    for role in Role::ALL {
+        let credential = key(role, role.source(config), now, until, &mut checked);
+        if role == Role::Tls {
             client = credential;
         }
     }
@@ -111,17 +109,18 @@ pub fn preflight(config: &Config) -> Result<Vec<Checked>> {
 }
 
 fn key(
-    role: &str,
+    role: Role,
     source: &KeySource,
     now: Timestamp,
     until: Timestamp,
     checked: &mut Vec<Checked>,
 ) -> Option<Credential> {
-    let what = format!("key {role}");
-    let credential = match Credential::load(source).and_then(|at| at.validity(now, until).map(|()| at)) {
+    let what = format!("key {}", role.name());
+    let credential = match role.load(source, now, until) {
         Ok(credential) => credential,
         Err(error) => {
-            checked.push(Checked::new(Of::Settings, what, Err(chain(&error))));
+            let wrong = format!("in {}: {}", certificate_file(source).display(), chain(&error));
+            checked.push(Checked::new(Of::Settings, what, Err(wrong)));
             return None;
         }
     };
@@ -136,10 +135,10 @@ fn key(
 }
 
 fn encryption(file: &Path, now: Timestamp, until: Timestamp) -> std::result::Result<String, String> {
-    let certificate = Certificate::read_pem(file).map_err(|error| chain(&error))?;
-    certificate.validity(now, until).map_err(|error| chain(&error))?;
-    CmsRecipient::new(&certificate).map_err(|error| chain(&error))?;
-    Ok(describe(&certificate))
+    match recipient(file, now, until) {
+        Ok((certificate, _)) => Ok(describe(&certificate)),
+        Err(error) => Err(format!("in {}: {}", file.display(), chain(&*error))),
+    }
 }
 
 fn describe(certificate: &Certificate) -> String {

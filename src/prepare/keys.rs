@@ -51,7 +51,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// No private key in it.
-    #[error("no private key in {}", file.display())]
+    #[error("no private key in {}: export it together with its key", file.display())]
     NoKey {
         /// Which file.
         file: PathBuf,
@@ -116,7 +116,7 @@ pub enum KeyError {
         reason: String,
     },
     /// The certificate is about another key.
-    #[error("the certificate {} does not belong to the private key {}", certificate.display(), key.display())]
+    #[error("the certificate {} does not belong to the private key {}: name the two that were issued together", certificate.display(), key.display())]
     Mismatch {
         /// Certificate file.
         certificate: PathBuf,
@@ -130,7 +130,7 @@ pub enum KeyError {
         subject: String,
     },
     /// An RSA key that is too short.
-    #[error("the key of {subject} has {bits} bits, {LEAST_RSA_BITS} is the least")]
+    #[error("the key of {subject} has {bits} bits, {LEAST_RSA_BITS} is the least: have another issued")]
     WeakKey {
         /// Subject of the certificate, or the file where the certificate is not read yet.
         subject: String,
@@ -154,7 +154,7 @@ pub enum KeyError {
         not_after: Timestamp,
     },
     /// Its time has not come.
-    #[error("the certificate of {subject} is valid only from {not_before}")]
+    #[error("the certificate of {subject} is valid only from {not_before}: use the one in force until then")]
     NotYetValid {
         /// Subject of the certificate.
         subject: String,

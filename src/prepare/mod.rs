@@ -22,7 +22,7 @@ pub mod keys;
 pub mod sign;
 mod workshop;
 
-pub use workshop::{Job, Made, PrepareError, Workshop};
+pub use workshop::{Job, Made, PrepareError, SignedBy, Workshop};
 
 #[cfg(test)]
 mod testing;

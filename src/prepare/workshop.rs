@@ -9,7 +9,8 @@ use super::sign::Signer;
 use crate::config;
 use crate::domain::{Attachment, Identity, Kontrolluppgift, Letter, MessageId, Organisation, Sealed};
 use crate::watch::crash;
-use std::sync::Arc;
+use jiff::Timestamp;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Why a statement could not be made into a message. Free of personal data.
 #[derive(Debug, thiserror::Error)]
@@ -47,11 +48,41 @@ impl PrepareError {
 /// Keys, templates and recipients of encryption. Shared by all threads.
 pub struct Workshop {
     composer: Composer,
-    sender: Arc<dyn Signer>,
-    mediator: Arc<dyn Signer>,
+    signers: RwLock<Known>,
     /// By operator: whom attachments are encrypted to.
     recipients: Vec<Option<CmsRecipient>>,
     limit_bytes: usize,
+}
+
+/// Who signs: sender and mediator.
+#[derive(Clone)]
+struct Signers {
+    sender: Arc<dyn Signer>,
+    mediator: Arc<dyn Signer>,
+}
+
+/// The pair in force, and those before it, which make again what was sent with them.
+struct Known {
+    in_force: Signers,
+    earlier: Vec<Signers>,
+}
+
+/// Whose signatures a message had: SHA-256 of the certificates of sender and mediator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedBy {
+    /// The sender's.
+    pub sender: [u8; 32],
+    /// The mediator's.
+    pub mediator: [u8; 32],
+}
+
+impl Signers {
+    fn certificates(&self) -> SignedBy {
+        SignedBy {
+            sender: *self.sender.certificate().fingerprint(),
+            mediator: *self.mediator.certificate().fingerprint(),
+        }
+    }
 }
 
 /// What is to be made.
@@ -75,6 +106,8 @@ pub struct Job<'a> {
     pub seal_date: &'a str,
     /// For the same bytes again: the secrets of the first time.
     pub secrets: Option<&'a [u8]>,
+    /// For the same bytes again: who signed the first time.
+    pub signed_by: Option<SignedBy>,
 }
 
 /// A message that is ready to leave, and what makes its bytes again.
@@ -102,13 +135,46 @@ impl Workshop {
         recipients: Vec<Option<CmsRecipient>>,
         limit_bytes: usize,
     ) -> Self {
-        Self { composer: Composer::new(), sender, mediator, recipients, limit_bytes }
+        let signers = RwLock::new(Known { in_force: Signers { sender, mediator }, earlier: Vec::new() });
+        Self { composer: Composer::new(), signers, recipients, limit_bytes }
+    }
+
+    /// New letters are signed by this sender from now on.
+    pub fn replace_sender(&self, sender: Arc<dyn Signer>) {
+        self.replace(|signers| signers.sender = sender);
+    }
+
+    /// New letters are sealed by this mediator from now on.
+    pub fn replace_mediator(&self, mediator: Arc<dyn Signer>) {
+        self.replace(|signers| signers.mediator = mediator);
+    }
+
+    /// Forgets earlier keys whose certificate has ended: what they sign would be taken no more.
+    pub fn forget_ended(&self, now: Timestamp) {
+        let valid = |signer: &Arc<dyn Signer>| signer.certificate().validity(now, now).is_ok();
+        let mut known = self.signers.write().unwrap_or_else(PoisonError::into_inner);
+        known.earlier.retain(|one| valid(&one.sender) && valid(&one.mediator));
+    }
+
+    fn replace(&self, change: impl FnOnce(&mut Signers)) {
+        let mut known = self.signers.write().unwrap_or_else(PoisonError::into_inner);
+        let replaced = known.in_force.clone();
+        change(&mut known.in_force);
+        known.earlier.push(replaced);
+    }
+
+    /// The pair that signed an earlier request, where it is still here; otherwise the one in force.
+    fn signers(&self, by: Option<SignedBy>) -> Signers {
+        let known = self.signers.read().unwrap_or_else(PoisonError::into_inner);
+        let earlier = by.and_then(|by| known.earlier.iter().find(|one| one.certificates() == by));
+        earlier.unwrap_or(&known.in_force).clone()
     }
 
     /// Composes, encrypts where the operator has a certificate, signs and seals.
     ///
     /// *Cost*: two RSA signatures, and little beside them. The same job gives the same bytes, but for fresh secrets.
     pub fn make(&self, job: &Job<'_>) -> Result<Made, PrepareError> {
+        let signers = self.signers(job.signed_by);
         let sheet = Sheet { statement: job.statement, sender: job.sender, correction: job.correction };
         let letter = self.composer.letter(&sheet)?;
         crash::point("composed");
@@ -145,17 +211,18 @@ impl Workshop {
             attention: None,
             messages: &[message],
         };
-        let sealed = envelope::seal(&delivery, &*self.sender, &*self.mediator, job.seal_date)?;
+        let sealed = envelope::seal(&delivery, &*signers.sender, &*signers.mediator, job.seal_date)?;
         crash::point("signed");
         if sealed.bytes.len() > self.limit_bytes {
             return Err(PrepareError::TooLarge { bytes: sealed.bytes.len(), limit: self.limit_bytes });
         }
+        let SignedBy { sender: sender_cert, mediator: mediator_cert } = signers.certificates();
         Ok(Made {
             sealed,
             secrets,
             seal_date: job.seal_date.to_owned(),
-            sender_cert: *self.sender.certificate().fingerprint(),
-            mediator_cert: *self.mediator.certificate().fingerprint(),
+            sender_cert,
+            mediator_cert,
             renderer: RENDERER_VERSION,
         })
     }

@@ -49,6 +49,9 @@ pub struct Line {
     pub bytes: usize,
     /// Which request it was at this operator in this life of the sandbox, from 1.
     pub request: u64,
+    /// SHA-256 of the TLS client's certificate, hexadecimal.
+    #[serde(default)]
+    pub client: String,
 }
 
 /// A line of `far.ndjson`: a call to FaR.

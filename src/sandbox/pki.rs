@@ -52,7 +52,7 @@ pub struct Pki {
 
 /// What a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// A listener of the sandbox.
     Server,
     /// An organisation's certificate: signs, and is a TLS client.
@@ -63,8 +63,10 @@ pub(crate) enum Purpose {
 
 /// Dates of a certificate in days from now.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Validity {
+pub struct Validity {
+    /// First day.
     pub from_days: i64,
+    /// Last day.
     pub to_days: i64,
 }
 
@@ -153,9 +155,12 @@ fn is_for(certificate: &CertificateDer<'_>, names: &[String]) -> bool {
 
 /// Whose certificate it is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Subject<'a> {
+pub struct Subject<'a> {
+    /// Its name.
     pub organisation: &'a str,
+    /// Twelve digits, in the subject's serialNumber.
     pub number: &'a str,
+    /// CN.
     pub common_name: &'a str,
 }
 
@@ -181,7 +186,7 @@ pub(crate) fn make_authority() -> Result<Identity, SandboxError> {
 }
 
 /// A certificate by an authority, with a new key.
-pub(crate) fn issue(
+pub fn issue(
     authority: &Identity,
     subject: &Subject<'_>,
     purpose: Purpose,
@@ -269,6 +274,11 @@ fn write(folder: &Path, name: &str, identity: &Identity) -> Result<(), SandboxEr
 }
 
 fn write_pem(path: &Path, label: &str, der: &[u8]) -> Result<(), SandboxError> {
+    write_private(path, pem(label, der).as_bytes())
+}
+
+/// A section of a PEM file (RFC 7468).
+pub fn pem(label: &str, der: &[u8]) -> String {
     let text = base64_simd::STANDARD.encode_to_string(der);
     let mut pem = format!("-----BEGIN {label}-----\n");
     for line in text.as_bytes().chunks(64) {
@@ -276,7 +286,7 @@ fn write_pem(path: &Path, label: &str, der: &[u8]) -> Result<(), SandboxError> {
         pem.push('\n');
     }
     pem.push_str(&format!("-----END {label}-----\n"));
-    write_private(path, pem.as_bytes())
+    pem
 }
 
 /// Writes a file with mode 0600, whole or not at all.

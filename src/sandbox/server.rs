@@ -150,6 +150,8 @@ pub(crate) async fn listen(
 /// What the service of a connection tells the connection.
 struct Link {
     start: Instant,
+    /// SHA-256 of the client's certificate, hexadecimal.
+    client: String,
     /// Nanoseconds from the start to the first byte of the request that is being read, plus one; 0 before it.
     first_byte: AtomicU64,
     /// Drop with a reset.
@@ -202,14 +204,12 @@ async fn connection(world: Arc<World>, gateway: Arc<Gateway>, stream: TcpStream,
     // A client that does not finish its handshake is let go; one that refuses us tells it to its own operator.
     let handshake = tokio::time::timeout(Duration::from_secs(30), acceptor.accept(stream));
     let Ok(Ok(stream)) = handshake.await else { return };
-    let client = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .and_then(|chain| chain.first())
-        .and_then(|certificate| Facts::read(certificate).ok().and_then(|facts| facts.organisation));
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let client = shown.and_then(|certificate| Facts::read(certificate).ok().and_then(|facts| facts.organisation));
+    let fingerprint = shown.map(|certificate| sha256_hex(certificate)).unwrap_or_default();
     let link = Arc::new(Link {
         start: world.start,
+        client: fingerprint,
         first_byte: AtomicU64::new(0),
         reset: AtomicBool::new(false),
         busy: AtomicBool::new(false),
@@ -317,6 +317,7 @@ struct Arrived {
     at: Duration,
     body: Bytes,
     sha256: String,
+    client: String,
 }
 
 async fn serve(
@@ -405,9 +406,12 @@ fn arrived(link: &Link, number: u64, body: Bytes) -> Arrived {
         0 => link.start.elapsed().as_nanos() as u64,
         noted => noted - 1,
     };
-    let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body);
-    let hex = base16(sha256.as_ref());
-    Arrived { number, at: Duration::from_nanos(nanos), body, sha256: hex }
+    let sha256 = sha256_hex(&body);
+    Arrived { number, at: Duration::from_nanos(nanos), body, sha256, client: link.client.clone() }
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    base16(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
 }
 
 fn base16(bytes: &[u8]) -> String {
@@ -552,6 +556,7 @@ fn write_ledger(
         accepted,
         bytes: arrived.body.len(),
         request: arrived.number,
+        client: arrived.client.clone(),
     })
 }
 
