@@ -38,8 +38,9 @@
 //!
 //! # What it promises
 //!
-//! In pass 2 every commit is synced before it is acknowledged. Changes gather for at most 5 ms or 512 of them: that, and
-//! one sync, is what the journal adds to the latency of a request. In pass 1 nothing has left yet, so commits are synced
+//! In pass 2 every commit is synced before it is acknowledged. Changes gather for 5 ms, at most 512 of them: that, and one
+//! sync, is what the journal adds to the latency of a request to a gateway with an agreed rate. Where no rate is agreed,
+//! and for outcomes, they gather for up to 20 ms while more keep coming. In pass 1 nothing has left yet, so commits are synced
 //! at release, in one go; a run killed before that starts pass 1 again. A storage error is final for the process.
 //!
 //! # Personal data
@@ -366,6 +367,11 @@ impl Journal {
         self.change(Change::Intend(intent.into())).await
     }
 
+    /// As [`Journal::intend`], for a gateway without an agreed rate: it may wait for a larger group.
+    pub async fn intend_unpaced(&self, intent: impl Into<Arc<Intent>>) -> Result<(), TrackError> {
+        self.change_with(Change::Intend(intent.into()), false).await
+    }
+
     /// An attempt was surely not accepted: the statement waits at its operator again.
     pub async fn attempt_over(&self, over: AttemptOver) -> Result<(), TrackError> {
         self.change(Change::Over(Box::new(over))).await
@@ -379,7 +385,7 @@ impl Journal {
 
     /// A digital half ends. Without an attempt it can only be unreachable, failed or held.
     pub async fn end_digital(&self, end: DigitalEnd) -> Result<(), TrackError> {
-        self.change(Change::End(Box::new(end))).await
+        self.change_with(Change::End(Box::new(end)), false).await
     }
 
     /// Paper halves end, with the bundle that they are in. All rows or none.
@@ -416,7 +422,7 @@ impl Journal {
     /// Writes an audit line or event, durable with the next group. Identities in the text are masked.
     pub fn note(&self, kind: &str, text: &str) -> Result<(), TrackError> {
         self.healthy()?;
-        let op = Op { change: Change::Note(kind.to_owned(), text.to_owned()), done: None, room: None };
+        let op = Op { change: Change::Note(kind.to_owned(), text.to_owned()), urgent: false, done: None, room: None };
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())
     }
 
@@ -440,10 +446,14 @@ impl Journal {
     }
 
     async fn change(&self, change: Change) -> Result<(), TrackError> {
+        self.change_with(change, true).await
+    }
+
+    async fn change_with(&self, change: Change, urgent: bool) -> Result<(), TrackError> {
         self.healthy()?;
         let room = self.inner.room.clone().acquire_owned().await.map_err(|_| self.gone())?;
         let (done, answer) = oneshot::channel();
-        let op = Op { change, done: Some(done), room: Some(room) };
+        let op = Op { change, urgent, done: Some(done), room: Some(room) };
         // Never waits: the channel has room for every permit, and notes.
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())?;
         answer.await.map_err(|_| self.gone())?

@@ -1,8 +1,10 @@
 //! The one thread that writes: applies changes in groups, commits, syncs, acknowledges.
 //!
-//! A group is what arrives within [`WINDOW`] of its first change, at most [`GROUP`] changes, in one transaction. The
-//! thread sleeps while a group gathers, so that a change costs its sender no wake-up. The first storage error ends it:
-//! it acknowledges nothing more, and closes without touching the files again.
+//! A group is what arrives within [`WINDOW`] of its first change, at most [`GROUP`] changes, in one transaction. While
+//! nothing in it is urgent and each window brings more, it goes on gathering, for at most [`WINDOWS`] windows or until it
+//! has [`ENOUGH`]: what makes letters as fast as it can loses nothing by waiting, and a sync costs as much as a hundred
+//! changes. The thread sleeps while a group gathers, so that a change costs its sender no wake-up. The first storage
+//! error ends it: it acknowledges nothing more, and closes without touching the files again.
 
 use super::super::error::TrackError;
 use super::super::halves::{Digital, OnPaper, outcome};
@@ -26,6 +28,10 @@ use std::time::Duration;
 /// How long a group gathers: the most that group commit adds to the latency of an intent, besides the sync itself.
 /// 5 ms, since at 1 000 requests a second it makes groups of ten, and a request over a network takes longer.
 pub(super) const WINDOW: Duration = Duration::from_millis(5);
+/// Most windows that a group gathers for while nothing in it is urgent.
+pub(super) const WINDOWS: usize = 4;
+/// Changes after which a group gathers no longer: the sync is then a small part of it.
+pub(super) const ENOUGH: usize = 64;
 /// Most changes in one group.
 pub(super) const GROUP: usize = 512;
 /// Rows of pass 1 between two commits.
@@ -52,6 +58,8 @@ pub(super) type Reply = Sender<Result<(), TrackError>>;
 /// A change of pass 2 and who waits for it.
 pub(super) struct Op {
     pub change: Change,
+    /// Waits for one window at most: a slot of the agreed rate depends on it.
+    pub urgent: bool,
     pub done: Option<tokio::sync::oneshot::Sender<Result<(), TrackError>>>,
     /// Room in the channel, given back when the change is acknowledged.
     pub room: Option<tokio::sync::OwnedSemaphorePermit>,
@@ -531,10 +539,19 @@ impl<'c> Writer<'c> {
     fn group(&mut self, first: Op, ops: &Receiver<Op>, failed: &OnceLock<TrackError>) {
         let mut group = Vec::with_capacity(64);
         group.push(first);
-        if failed.get().is_none() && ops.len() + 1 < GROUP {
+        for _ in 0..WINDOWS {
+            if failed.get().is_some() || group.len() + ops.len() >= GROUP {
+                break;
+            }
             std::thread::sleep(WINDOW);
+            let before = group.len();
+            group.extend(ops.try_iter().take(GROUP - before));
+            // What is acknowledged next may be what everybody waits for.
+            if group.len() == before || group.len() >= ENOUGH || group.iter().any(|op| op.urgent) {
+                break;
+            }
         }
-        group.extend(ops.try_iter().take(GROUP - 1));
+        group.extend(ops.try_iter().take(GROUP - group.len()));
         let results = match failed.get() {
             Some(error) => Err(error.clone()),
             None => self.apply_all(&mut group).map_err(|error| self.poison(error, failed)),
