@@ -16,6 +16,7 @@
 use super::keys::sha256;
 use super::sign::{SignError, Signer};
 use crate::domain::{self, Sealed};
+use arrayvec::ArrayVec;
 use aws_lc_rs::digest::{Context, SHA256};
 use md5::{Digest as _, Md5};
 
@@ -332,7 +333,7 @@ struct Writer {
 /// The canonical form on its way into the hashes.
 struct Canonical {
     /// Gathers short pieces, so that a hash is called some ten times a message and not some hundred.
-    gathered: Vec<u8>,
+    gathered: ArrayVec<u8, GATHER_BYTES>,
     /// Hash of innerOctets, until the inner signature is made.
     inner: Option<Context>,
     /// Hash of outerOctets.
@@ -349,36 +350,37 @@ impl Canonical {
         if piece.len() >= GATHER_BYTES {
             self.flush();
             // Both hashes over a part that is still in the cache, then the next.
-            piece.chunks(GATHER_BYTES).for_each(|part| self.hash(part));
+            let Self { inner, outer, kept, .. } = self;
+            piece.chunks(GATHER_BYTES).for_each(|part| hash(inner, outer, kept, part));
             return;
         }
         if self.gathered.len() + piece.len() > GATHER_BYTES {
             self.flush();
         }
-        self.gathered.extend_from_slice(piece);
+        // There is room: it was made above.
+        let _ = self.gathered.try_extend_from_slice(piece);
     }
 
     fn flush(&mut self) {
-        let gathered = std::mem::take(&mut self.gathered);
-        self.hash(&gathered);
-        self.gathered = gathered;
-        self.gathered.clear();
-    }
-
-    fn hash(&mut self, piece: &[u8]) {
-        if let Some(inner) = &mut self.inner {
-            inner.update(piece);
-        }
-        self.outer.update(piece);
-        if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(piece);
-        }
+        let Self { gathered, inner, outer, kept } = self;
+        hash(inner, outer, kept, gathered);
+        gathered.clear();
     }
 
     /// The digest of innerOctets as base64; from here on only the outer hash goes on.
     fn finish_inner(&mut self) -> Vec<u8> {
         self.flush();
         self.inner.take().map(|inner| finish(inner, INNER_CLOSE)).unwrap_or_default()
+    }
+}
+
+fn hash(inner: &mut Option<Context>, outer: &mut Context, kept: &mut Option<Vec<u8>>, piece: &[u8]) {
+    if let Some(inner) = inner {
+        inner.update(piece);
+    }
+    outer.update(piece);
+    if let Some(kept) = kept {
+        kept.extend_from_slice(piece);
     }
 }
 
@@ -391,7 +393,7 @@ fn finish(mut hash: Context, close: &str) -> Vec<u8> {
 impl Writer {
     fn new(room: usize, kept: Option<Vec<u8>>) -> Self {
         let mut canonical = Canonical {
-            gathered: Vec::with_capacity(GATHER_BYTES),
+            gathered: ArrayVec::new(),
             inner: Some(Context::new(&SHA256)),
             outer: Context::new(&SHA256),
             kept,

@@ -5,6 +5,7 @@
 //! the letters `script` in a row, so that a name that has them is written with a character reference.
 
 use super::words::{Block, COLUMNS, Row, Words};
+use std::fmt::Write as _;
 
 /// The page, UTF-8.
 pub(super) fn page(words: &Words<'_>) -> String {
@@ -54,7 +55,8 @@ tbody th{font-weight:normal}\n\
 
 fn id(out: &mut String, heading: u8) {
     out.push('h');
-    out.push_str(&heading.to_string());
+    // Writing to a string does not fail.
+    let _ = write!(out, "{heading}");
 }
 
 fn link(out: &mut String, before: &str, url: &str) {
@@ -85,8 +87,8 @@ fn table(out: &mut String, heading: u8, rows: &[Row<'_>]) {
     out.push_str("<table aria-labelledby=\"");
     id(out, heading);
     out.push_str("\">\n<thead>\n<tr>");
-    let [code, label, value] = COLUMNS;
-    for column in [&format!("{code} och {}", label.to_lowercase()), value] {
+    let [_, _, value] = COLUMNS;
+    for column in ["Ruta och uppgift", value] {
         out.push_str("<th scope=\"col\">");
         out.push_str(column);
         out.push_str("</th>");
@@ -94,7 +96,7 @@ fn table(out: &mut String, heading: u8, rows: &[Row<'_>]) {
     out.push_str("</tr>\n</thead>\n<tbody>\n");
     for row in rows {
         out.push_str("<tr><th scope=\"row\">");
-        out.push_str(&format!("{:03} ", row.faltkod));
+        out.push_str(&row.code);
         text(out, row.label);
         out.push_str(if row.number { "</th><td class=\"n\">" } else { "</th><td>" });
         for (place, line) in row.value.split('\n').enumerate() {

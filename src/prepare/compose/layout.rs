@@ -109,7 +109,7 @@ pub(super) trait Face {
 
 /// Lays the letter out. `address`: who it goes to, for a window envelope; the text then begins below the fold's window.
 pub(super) fn pages<'w>(words: &'w Words<'_>, paper: Option<&'w Envelope<'_>>, face: &impl Face) -> Vec<Page<'w>> {
-    let mut layout = Layout { face, pages: Vec::with_capacity(2), page: Page::default(), y: TOP };
+    let mut layout = Layout { face, pages: Vec::with_capacity(2), page: Page::default(), y: TOP, wrapped: Vec::new() };
     layout.page.lines.reserve(96);
     layout.page.items.reserve(96);
     layout.page.rules.reserve(48);
@@ -160,6 +160,8 @@ struct Layout<'w, 'f, F> {
     pages: Vec<Page<'w>>,
     page: Page<'w>,
     y: Tenths,
+    /// Lines on their way to the page, kept from text to text.
+    wrapped: Vec<&'w str>,
 }
 
 impl<'w, F: Face> Layout<'w, '_, F> {
@@ -177,24 +179,27 @@ impl<'w, F: Face> Layout<'w, '_, F> {
 
     /// A text over the whole width, kept on one page.
     fn text(&mut self, role: Role, text: &'w str, style: Style, leading: Tenths, indent: Tenths) {
-        let lines = wrap(text, style, RIGHT - LEFT - indent, self.face);
+        let mut lines = std::mem::take(&mut self.wrapped);
+        wrap(text, style, RIGHT - LEFT - indent, self.face, &mut lines);
         self.room(leading * lines.len() as Tenths);
         let from = self.page.lines.len();
-        for line in lines {
+        for line in lines.drain(..) {
             self.y -= leading;
             self.page.lines.push(Line { x: LEFT + indent, y: self.y + 30, style, text: Cow::Borrowed(line) });
         }
+        self.wrapped = lines;
         self.item(role, from);
     }
 
     /// The same for a text that is made here.
     fn owned(&mut self, role: Role, text: String) {
-        let lines: Vec<String> = wrap(&text, TEXT, RIGHT - LEFT, self.face).into_iter().map(str::to_owned).collect();
+        let mut lines = Vec::new();
+        wrap(&text, TEXT, RIGHT - LEFT, self.face, &mut lines);
         self.room(140 * lines.len() as Tenths);
         let from = self.page.lines.len();
         for line in lines {
             self.y -= 140;
-            self.page.lines.push(Line { x: LEFT, y: self.y + 30, style: TEXT, text: Cow::Owned(line) });
+            self.page.lines.push(Line { x: LEFT, y: self.y + 30, style: TEXT, text: Cow::Owned(line.to_owned()) });
         }
         self.item(role, from);
     }
@@ -204,7 +209,9 @@ impl<'w, F: Face> Layout<'w, '_, F> {
     }
 
     fn height(&self, text: &str, style: Style, leading: Tenths) -> Tenths {
-        leading * wrap(text, style, RIGHT - LEFT, self.face).len() as Tenths
+        let mut lines = Vec::new();
+        wrap(text, style, RIGHT - LEFT, self.face, &mut lines);
+        leading * lines.len() as Tenths
     }
 
     /// Sender and address where a right-hand window shows them, and the text below.
@@ -214,7 +221,9 @@ impl<'w, F: Face> Layout<'w, '_, F> {
     fn envelope(&mut self, envelope: &'w Envelope<'_>) {
         let from = self.page.lines.len();
         let mut y = TOP - 100;
-        for line in wrap(&envelope.sender, TEXT, 2300, self.face) {
+        let mut lines = Vec::new();
+        wrap(&envelope.sender, TEXT, 2300, self.face, &mut lines);
+        for line in lines {
             self.page.lines.push(Line { x: LEFT, y, style: TEXT, text: Cow::Borrowed(line) });
             y -= 130;
         }
@@ -223,7 +232,9 @@ impl<'w, F: Face> Layout<'w, '_, F> {
             const WINDOW: (Tenths, Tenths) = (3203, PAGE.1 - 1500);
             let width = RIGHT - WINDOW.0;
             let wrapped = |style: Style| -> Vec<&'w str> {
-                envelope.address.iter().flat_map(|line| wrap(line, style, width, self.face)).collect()
+                let mut lines = Vec::new();
+                envelope.address.iter().for_each(|line| wrap(line, style, width, self.face, &mut lines));
+                lines
             };
             let (mut lines, mut style, mut leading) = (wrapped(TEXT), TEXT, 125);
             if lines.len() > 6 {
@@ -243,9 +254,10 @@ impl<'w, F: Face> Layout<'w, '_, F> {
 
     fn table(&mut self, rows: &'w [Row<'_>]) {
         self.column_heads(false);
+        let (mut label, mut value) = (std::mem::take(&mut self.wrapped), Vec::new());
         for row in rows {
-            let label = wrap(row.label, TEXT, LABEL_RIGHT - COLUMN[1], self.face);
-            let value = value_lines(row, self.face);
+            wrap(row.label, TEXT, LABEL_RIGHT - COLUMN[1], self.face, &mut label);
+            value_lines(row, self.face, &mut value);
             let height = row_height(label.len(), value.len());
             if self.y - height < BOTTOM && self.y < TOP {
                 self.turn();
@@ -253,15 +265,16 @@ impl<'w, F: Face> Layout<'w, '_, F> {
             }
             let first = self.y - 145;
             self.y -= height;
-            let code = std::iter::once((COLUMN[0], first, Cow::Owned(format!("{:03} ", row.faltkod))));
-            self.cell(Role::Label, code.chain(below(label, COLUMN[1], first)));
+            let code = std::iter::once((COLUMN[0], first, Cow::Borrowed(row.code.as_str())));
+            self.cell(Role::Label, code.chain(below(&mut label, COLUMN[1], first)));
             let x = match row.number {
                 true => NUMBER_RIGHT - self.face.width(&row.value, TEXT.size),
                 false => COLUMN[2],
             };
-            self.cell(Role::Value, below(value, x, first));
+            self.cell(Role::Value, below(&mut value, x, first));
             self.page.rules.push((self.y, false));
         }
+        self.wrapped = label;
         self.y -= 30;
     }
 
@@ -271,13 +284,13 @@ impl<'w, F: Face> Layout<'w, '_, F> {
         self.y -= 150;
         let y = self.y + 40;
         let [code, label, value] = COLUMNS;
-        let cells = [
-            (Role::FirstColumn, vec![(COLUMN[0], Cow::Owned(format!("{code} "))), (COLUMN[1], Cow::Borrowed(label))]),
-            (Role::SecondColumn, vec![(COLUMN[2], Cow::Borrowed(value))]),
+        let cells: [(Role, &[(Tenths, &'static str)]); 2] = [
+            (Role::FirstColumn, &[(COLUMN[0], code), (COLUMN[1], label)]),
+            (Role::SecondColumn, &[(COLUMN[2], value)]),
         ];
         for (role, texts) in cells {
             let from = self.page.lines.len();
-            let lines = texts.into_iter().map(|(x, text)| Line { x, y, style: COLUMN_HEAD, text });
+            let lines = texts.iter().map(|(x, text)| Line { x: *x, y, style: COLUMN_HEAD, text: Cow::Borrowed(text) });
             self.page.lines.extend(lines);
             self.item(if again { Role::Artifact } else { role }, from);
         }
@@ -291,8 +304,10 @@ impl<'w, F: Face> Layout<'w, '_, F> {
     }
 
     fn row_height(&self, row: &Row<'_>) -> Tenths {
-        let label = wrap(row.label, TEXT, LABEL_RIGHT - COLUMN[1], self.face).len();
-        row_height(label, value_lines(row, self.face).len())
+        let (mut label, mut value) = (Vec::new(), Vec::new());
+        wrap(row.label, TEXT, LABEL_RIGHT - COLUMN[1], self.face, &mut label);
+        value_lines(row, self.face, &mut value);
+        row_height(label.len(), value.len())
     }
 
     fn finish(mut self) -> Vec<Page<'w>> {
@@ -314,30 +329,33 @@ impl<'w, F: Face> Layout<'w, '_, F> {
 /// Leading inside cells.
 const LINE: Tenths = 130;
 
-/// Lines of a cell under each other.
-fn below<'w>(lines: Vec<&'w str>, x: Tenths, first: Tenths) -> impl Iterator<Item = (Tenths, Tenths, Cow<'w, str>)> {
-    lines.into_iter().enumerate().map(move |(place, line)| (x, first - LINE * place as Tenths, Cow::Borrowed(line)))
+/// Lines of a cell under each other; takes them.
+fn below<'w>(
+    lines: &mut Vec<&'w str>,
+    x: Tenths,
+    first: Tenths,
+) -> impl Iterator<Item = (Tenths, Tenths, Cow<'w, str>)> {
+    lines.drain(..).enumerate().map(move |(place, line)| (x, first - LINE * place as Tenths, Cow::Borrowed(line)))
 }
 
 fn row_height(label: usize, value: usize) -> Tenths {
     LINE * label.max(value).max(1) as Tenths + 40
 }
 
-fn value_lines<'w>(row: &'w Row<'_>, face: &impl Face) -> Vec<&'w str> {
+fn value_lines<'w>(row: &'w Row<'_>, face: &impl Face, lines: &mut Vec<&'w str>) {
     if row.number {
-        return vec![&row.value];
+        return lines.push(&row.value);
     }
-    row.value.split('\n').flat_map(|line| wrap(line, TEXT, RIGHT - COLUMN[2], face)).collect()
+    row.value.split('\n').for_each(|line| wrap(line, TEXT, RIGHT - COLUMN[2], face, lines));
 }
 
-/// Breaks a text into lines no wider than `width`: after spaces, after hyphens and slashes, and inside a word only where
-/// it is wider than a line by itself. At least one line, maybe an empty one.
+/// Breaks a text into lines no wider than `width`, added to `lines`: after spaces, after hyphens and slashes, and inside a
+/// word only where it is wider than a line by itself. At least one line, maybe an empty one.
 ///
 /// The lines joined are the text: the space that a line breaks at stays at its end, beyond `width`, so that a reader who
 /// hears the lines in a row hears words.
-fn wrap<'w>(text: &'w str, style: Style, width: Tenths, face: &impl Face) -> Vec<&'w str> {
+fn wrap<'w>(text: &'w str, style: Style, width: Tenths, face: &impl Face, lines: &mut Vec<&'w str>) {
     let limit = i64::from(width) * 1000 / i64::from(style.size);
-    let mut lines = Vec::with_capacity(2);
     let mut line = 0; // where the line begins
     let mut good = 0; // where it may end, the next begins at `next`
     let mut next = 0;
@@ -369,7 +387,6 @@ fn wrap<'w>(text: &'w str, style: Style, width: Tenths, face: &impl Face) -> Vec
         }
     }
     lines.push(text.get(line..).unwrap_or_default());
-    lines
 }
 
 #[cfg(test)]
@@ -385,7 +402,9 @@ mod tests {
     }
 
     fn lines(text: &str, characters: i32) -> Vec<&str> {
-        wrap(text, TEXT, 100 * characters, &Even)
+        let mut lines = Vec::new();
+        wrap(text, TEXT, 100 * characters, &Even, &mut lines);
+        lines
     }
 
     #[test]

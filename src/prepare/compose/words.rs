@@ -8,7 +8,9 @@ use super::countries::country;
 use crate::domain::{
     Form, FormTable, Identity, IdentityKind, KodLista, Kontrolluppgift, Place, Type, XML_SPACE, faltkod,
 };
+use arrayvec::ArrayString;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use unicode_normalization::UnicodeNormalization;
 
 /// A letter's words.
@@ -33,8 +35,8 @@ pub(super) enum Block<'a> {
 
 /// A field of the record.
 pub(super) struct Row<'a> {
-    /// Fältkod, the number of the box on the form.
-    pub faltkod: u16,
+    /// Fältkod, the number of the box on the form: three digits, and a blank that parts it from the label.
+    pub code: ArrayString<6>,
     /// The form's own label.
     pub label: &'static str,
     /// What stands there, as people read it. Lines of a free address are parted by `\n`.
@@ -43,8 +45,8 @@ pub(super) struct Row<'a> {
     pub number: bool,
 }
 
-/// Column headings of a table.
-pub(super) const COLUMNS: [&str; 3] = ["Ruta", "Uppgift", "Värde"];
+/// Column headings of a table; the first with the blank that parts it from the second.
+pub(super) const COLUMNS: [&str; 3] = ["Ruta ", "Uppgift", "Värde"];
 
 /// The words of the letter.
 pub(super) fn letter<'a>(sheet: &Sheet<'a>) -> Words<'a> {
@@ -171,7 +173,9 @@ fn is_unfit(c: char) -> bool {
 
 /// A whole number with its thousands parted by no-break spaces, as Swedish is written: `335 000`.
 pub(super) fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
+    let mut digits = ArrayString::<20>::new();
+    // Twenty digits hold every number of 64 bits.
+    let _ = write!(digits, "{}", number.unsigned_abs());
     let mut out = String::with_capacity(digits.len() + digits.len() / 3 * 2 + 4);
     if number < 0 {
         out.push('–'); // as Swedish is typeset; the letters' font has no minus sign
@@ -248,7 +252,10 @@ fn strays<'a>(statement: &'a Kontrolluppgift<'_>, table: &'static FormTable) -> 
 
 fn row<'a>(faltkod: u16, label: &'static str, kind: Type, text: &'a str) -> Row<'a> {
     let (value, number) = value(faltkod, label, kind, text);
-    Row { faltkod, label, value, number }
+    let mut code = ArrayString::new();
+    // Fältkoder have three digits; there is room for any number of their type.
+    let _ = write!(code, "{faltkod:03} ");
+    Row { code, label, value, number }
 }
 
 /// A field's value in words, and whether it is a number.
