@@ -8,6 +8,7 @@ use quick_xml::events::Event;
 use quick_xml::name::ResolveResult;
 use quick_xml::reader::NsReader;
 use std::borrow::Cow;
+use std::rc::Rc;
 
 /// Deepest nesting that an answer may have; real ones have eight.
 const DEPTH_LIMIT: usize = 64;
@@ -170,14 +171,34 @@ pub fn fault(body: &[u8]) -> Option<Fault> {
 /// An element of an answer with its namespace, its own text and its children.
 #[derive(Debug, Default)]
 struct Node {
-    namespace: String,
-    name: String,
+    namespace: Rc<str>,
+    name: Rc<str>,
     text: String,
     children: Vec<Node>,
 }
 
 /// A whole answer. Answers are small and bounded by the reader of the body, so that a tree is the clearest form.
 struct Tree(Node);
+
+/// Names and namespaces of an answer, each kept once: a thousand recipients have the same ten.
+#[derive(Default)]
+struct Names(Vec<Rc<str>>);
+
+impl Names {
+    /// More than any real answer has. An answer with more pays for them.
+    const KEPT: usize = 32;
+
+    fn of(&mut self, name: &str) -> Rc<str> {
+        if let Some(known) = self.0.iter().find(|known| &***known == name) {
+            return Rc::clone(known);
+        }
+        let new = Rc::from(name);
+        if self.0.len() < Self::KEPT {
+            self.0.push(Rc::clone(&new));
+        }
+        new
+    }
+}
 
 impl Tree {
     fn read(body: &[u8]) -> Result<Self, WireError> {
@@ -186,11 +207,12 @@ impl Tree {
         let at = |reader: &NsReader<&[u8]>| reader.buffer_position();
         // The document itself is the bottom of the stack.
         let mut open = vec![Node::default()];
+        let mut names = Names::default();
         loop {
             let (resolved, event) = reader.read_resolved_event().map_err(|_| WireError::Malformed(0))?;
             let namespace = match resolved {
-                ResolveResult::Bound(namespace) => namespace.as_ref().to_owned(),
-                ResolveResult::Unbound => String::new(),
+                ResolveResult::Bound(namespace) => names.of(namespace.as_ref()),
+                ResolveResult::Unbound => names.of(""),
                 ResolveResult::Unknown(_) => return Err(WireError::Malformed(at(&reader))),
             };
             match event {
@@ -198,10 +220,10 @@ impl Tree {
                     if open.len() > DEPTH_LIMIT {
                         return Err(WireError::TooDeep(at(&reader)));
                     }
-                    open.push(Node::named(namespace, start.local_name().as_ref()));
+                    open.push(Node::named(namespace, names.of(start.local_name().as_ref())));
                 }
                 Event::Empty(empty) => {
-                    let node = Node::named(namespace, empty.local_name().as_ref());
+                    let node = Node::named(namespace, names.of(empty.local_name().as_ref()));
                     open.last_mut().ok_or(WireError::Malformed(0))?.children.push(node);
                 }
                 Event::End(_) => {
@@ -248,7 +270,7 @@ impl Tree {
     fn fault(&self) -> Option<Fault> {
         let fault = self.body()?.child(SOAP, "Fault")?;
         // `detail` has no namespace in SOAP 1.1; some stacks give it the envelope's.
-        let detail = fault.children.iter().find(|child| child.name == "detail");
+        let detail = fault.children.iter().find(|child| &*child.name == "detail");
         let application = detail.and_then(|detail| detail.child(COMMON_V3, "applicationFault"));
         Some(Fault {
             code: application
@@ -260,12 +282,12 @@ impl Tree {
 }
 
 impl Node {
-    fn named(namespace: String, name: &str) -> Self {
-        Self { namespace, name: name.to_owned(), ..Self::default() }
+    fn named(namespace: Rc<str>, name: Rc<str>) -> Self {
+        Self { namespace, name, ..Self::default() }
     }
 
     fn children<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Node> {
-        self.children.iter().filter(move |child| child.name == name && child.namespace == namespace)
+        self.children.iter().filter(move |child| *child.name == *name && *child.namespace == *namespace)
     }
 
     fn child<'a>(&'a self, namespace: &'a str, name: &'a str) -> Option<&'a Node> {
