@@ -5,7 +5,7 @@
 
 use super::open::Run;
 use super::route;
-use crate::config::{InDoubt, Operator};
+use crate::config::{InDoubt, Operator, Rate};
 use crate::domain::Reason;
 use crate::error::Error;
 use crate::gateway::{Address, CallError, Gateway};
@@ -343,7 +343,12 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
         };
         let seen = run.progress.operators.get(desk.index);
         seen.inspect(|seen| _ = seen.under_way.fetch_add(1, Ordering::Relaxed));
-        let attempted = submit::attempt(lease, what, async || run.journal.intend(Arc::clone(&intent)).await).await;
+        let unpaced = desk.settings.rate_per_s == Rate::Unlimited;
+        let attempted = submit::attempt(lease, what, async || match unpaced {
+            true => run.journal.intend_unpaced(Arc::clone(&intent)).await,
+            false => run.journal.intend(Arc::clone(&intent)).await,
+        })
+        .await;
         seen.inspect(|seen| _ = seen.under_way.fetch_sub(1, Ordering::Relaxed));
         let verdict = match attempted? {
             Attempted::Made(verdict) => verdict,

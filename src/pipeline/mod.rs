@@ -13,6 +13,7 @@
 //! | a window of look-ups | [`route::WINDOW`] statements | full calls for many senders |
 //! | a page of an operator's queue | [`deliver::PAGE`] rows | one query for many |
 //! | sealed letters ahead of an operator | its concurrency + [`deliver::AHEAD`] | letters are ready when permits are |
+//! | finished letters that wait for company | [`letters::HANDFUL`] | one wake-up for several |
 //! | statements of an operator that wait for another try | [`deliver::LATER`] | beyond it, only retries |
 //! | letters of a bundle | `paper.letters_per_bundle` | one bundle in memory |
 //!
@@ -24,6 +25,7 @@
 
 mod deliver;
 mod keys;
+mod letters;
 mod open;
 mod paper;
 mod play;

@@ -2,6 +2,7 @@
 
 use super::deliver::{self, Desk};
 use super::keys::Keys;
+use super::letters::Letters;
 use super::play::Play;
 use super::renew::{self, Watched};
 use super::{paper, release, route};
@@ -23,7 +24,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 /// Where a run's private copies of its exports lie, in its folder.
@@ -63,7 +64,7 @@ pub(super) struct Run {
     pub(super) far: Far,
     /// By the operator's place in the settings: the number that the journal knows it by.
     numbers: Vec<u16>,
-    pub(super) pool: rayon::ThreadPool,
+    pub(super) letters: Letters<Result<Result<(Made, Identity), PrepareError>>>,
     pub(super) progress: Arc<Progress>,
     pub(super) play: Play,
     pub(super) paper_waits: Notify,
@@ -211,7 +212,7 @@ fn second_pass(run: Run) -> Result<Ended> {
     // Connections need little beside signatures: a request costs its thread some tenth of what its letter costs the CPU
     // pool. One thread for four cores; more only wake each other and take the cores from the letters.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(run.pool.current_num_threads().div_ceil(4))
+        .worker_threads(run.letters.pool().current_num_threads().div_ceil(4))
         .enable_all()
         .build()
         .map_err(|error| Error::because(Exit::Storage, "cannot start the runtime", error))?;
@@ -424,10 +425,7 @@ impl Run {
         exports: Vec<Export>,
         locks: GatewayLocks,
     ) -> Result<Self> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(config.run.threads.unwrap_or(0))
-            .thread_name(|number| format!("prepare-{number}"))
-            .build()
+        let letters = Letters::new(config.run.threads.unwrap_or(0))
             .map_err(|error| Error::because(Exit::Storage, "cannot start the CPU pool", error))?;
         let address = Address::parse(&config.far.address).ok_or_else(|| {
             Error::new(Exit::Settings, format!("far.address is no https address: {}", config.far.address))
@@ -486,7 +484,7 @@ impl Run {
             intake,
             paper_folder,
             far,
-            pool,
+            letters,
             progress,
         })
     }
@@ -540,13 +538,9 @@ impl Run {
         work: &Work,
         earlier: Option<Arc<Intent>>,
     ) -> Result<Result<(Made, Identity), PrepareError>> {
-        let (tell, told) = oneshot::channel();
         let (run, work) = (Arc::clone(self), work.clone());
-        self.pool.spawn(move || {
-            // Whoever asked may have gone away.
-            let _ = tell.send(run.make_here(operator, &work, earlier.as_deref()));
-        });
-        told.await.map_err(|_| Error::new(Exit::Storage, "a message could not be made: its thread failed"))?
+        let made = self.letters.ask(move || run.make_here(operator, &work, earlier.as_deref()));
+        made.await.map_err(|_| Error::new(Exit::Storage, "a message could not be made: its thread failed"))?
     }
 
     fn make_here(

@@ -50,7 +50,9 @@ async fn end(run: &Run, waiting: &[Work]) -> Result<(), Error> {
         return finish(run, rows, None).await;
     };
     let sheets = run.blocking(|| {
-        run.pool.install(|| waiting.par_iter().map(|work| sheet(run, work)).collect::<Result<Vec<_>, Error>>())
+        run.letters
+            .pool()
+            .install(|| waiting.par_iter().map(|work| sheet(run, work)).collect::<Result<Vec<_>, Error>>())
     })?;
     let letters: Vec<PaperLetter<'_>> = sheets
         .iter()
