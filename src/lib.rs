@@ -25,6 +25,7 @@
 //! | [`plan`] | will it fit: what a send will take, told beforehand |
 //! | [`watch`] | progress, logs, and that nothing personal is seen beside them |
 //! | [`sandbox`] | a FaR and operators to send to, with bad manners on request; synthetic exports |
+//! | [`disk`] | what durability rests on: synced contents, synced names |
 //! | [`config`], [`error`] | the settings as types; what ends a command, and its exit code |
 //!
 //! To follow one statement: [`pipeline::send`] opens the run; `pipeline/release.rs` gives it a row; `pipeline/route.rs`
@@ -54,6 +55,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod disk;
 pub mod domain;
 pub mod error;
 pub mod gateway;

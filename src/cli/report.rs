@@ -3,9 +3,9 @@
 mod page;
 
 use super::{print, say};
+use crate::disk::{Disk, Machine};
 use crate::error::{Error, Exit, Result};
 use crate::track::{Part, Report as Numbers};
-use crate::watch::crash;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -71,21 +71,11 @@ pub(super) fn as_json(value: &impl serde::Serialize) -> Result<String> {
 
 /// Whole or not at all: written beside it, synced, renamed, and the folder synced.
 fn write_page(report: &Numbers, file: &Path) -> Result<()> {
-    let failed = |error| Error::because(Exit::Storage, format!("cannot write {}", file.display()), error);
     let mut draft = file.as_os_str().to_owned();
     draft.push(".draft");
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || {
-        use std::io::Write;
-        let mut out = std::fs::File::create(&draft)?;
-        out.write_all(page::page(report).as_bytes())?;
-        out.sync_all()?;
-        crash::point("report_written");
-        std::fs::rename(&draft, file)?;
-        crash::point("report_renamed");
-        std::fs::File::open(folder)?.sync_all()
-    };
-    write().map_err(failed)
+    let disk: &dyn Disk = &Machine;
+    disk.replace(file, draft.as_ref(), page::page(report).as_bytes(), ["report_written", "report_renamed"])
+        .map_err(|(step, error)| Error::because(Exit::Storage, format!("cannot {step} {}", file.display()), error))
 }
 
 fn text(report: &Numbers) -> String {

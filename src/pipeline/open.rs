@@ -7,6 +7,7 @@ use super::play::Play;
 use super::renew::{self, Watched};
 use super::{paper, release, route};
 use crate::config::{Config, InDoubt, Rate};
+use crate::disk::Disk;
 use crate::domain::{Identity, Kontrolluppgift, Outcome, PersonDigest, Reason, stockholm};
 use crate::error::{Error, Exit, Result};
 use crate::gateway::{Address, Gateway, GatewaySettings};
@@ -108,7 +109,7 @@ pub fn send(order: &Order) -> Result<Ended> {
     let installation = Arc::new(Installation::open(&config.installation)?);
     let locks = lock(&config, &installation)?;
     let copies = order.run.join(COPIES);
-    make_folder(&copies)?;
+    make_folder(installation.disk(), &copies)?;
     let access = match order.in_place {
         true => Access::InPlace,
         false => Access::Staged(copies),
@@ -381,9 +382,8 @@ fn new_run_id() -> String {
     format!("{}-{:08x}", now.strftime("%Y%m%d-%H%M%S"), fastrand::u32(..))
 }
 
-fn make_folder(folder: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
+    disk.make_folders(folder).map_err(|error| {
         Error::because(Exit::Storage, format!("cannot make the run folder {}", folder.display()), error)
     })
 }

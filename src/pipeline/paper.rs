@@ -73,7 +73,7 @@ async fn end(run: &Run, waiting: &[Work]) -> Result<(), Error> {
         let number = run.next_bundle();
         let run_id = &run.journal.header().run_id;
         let bundle = run.blocking(|| {
-            write_bundle(&run.paper_folder, number, run_id, &letters, printer)
+            write_bundle(run.installation.disk(), &run.paper_folder, number, run_id, &letters, printer)
                 .map_err(|error| Error::because(Exit::Storage, "cannot write a print bundle", error))
         })?;
         Some(BundleRow {

@@ -66,6 +66,7 @@ pub(super) fn read(run: &Run) -> Result<Released> {
         findings.write(export, &[], &found)?;
     }
     findings.finish()?;
+    run.installation.disk().sync_folder(&run.folder).map_err(unwritable)?;
     let amendments: Vec<Amend> = amendments
         .into_iter()
         .map(|amendment| Amend { ordinal: amendment.ordinal, outcome: amendment.outcome, reason: amendment.reason })

@@ -30,13 +30,11 @@
 //! does not name; a bundle that it names is never written again.
 
 use super::encrypt::{CmsRecipient, EncryptError};
+use crate::disk::Disk;
 use crate::domain::{Form, MessageId};
-use crate::watch::crash;
 use aws_lc_rs::digest::{SHA256, digest};
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Cursor, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -101,6 +99,7 @@ pub enum BundleError {
 /// *Shape*: `number` from 1, within the run. The folder is made, readable to its owner alone, where it is not there; the
 /// file is readable to its owner alone. *Cost*: blocks on the disk; twice the size of the letters in memory.
 pub fn write_bundle(
+    disk: &dyn Disk,
     folder: &Path,
     number: u32,
     run: &str,
@@ -115,7 +114,7 @@ pub fn write_bundle(
     let zip = pack(&name, letters)?;
     let bytes = supplier.encrypt(&zip, &supplier.fresh()?)?;
     let file_name = format!("{name}.zip.p7m");
-    store(folder, &file_name, &bytes)?;
+    store(disk, folder, &file_name, &bytes)?;
     let sha256 = sha256(&bytes);
     Ok(Bundle { file_name, sha256, letters: letters.len() as u32, bytes: bytes.len() as u64 })
 }
@@ -171,45 +170,13 @@ fn manifest(bundle: &str, letters: &[PaperLetter<'_>]) -> String {
 }
 
 /// Temporary name, sync, rename, sync of the folder.
-fn store(folder: &Path, file_name: &str, bytes: &[u8]) -> Result<(), BundleError> {
-    let failed = |step, path: &Path| {
-        let path = path.to_owned();
-        move |source| BundleError::Disk { step, path, source }
-    };
-    if !folder.is_dir() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed("make", folder))?;
-        if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_folder(parent).map_err(failed("sync", parent))?;
-        }
-    }
+fn store(disk: &dyn Disk, folder: &Path, file_name: &str, bytes: &[u8]) -> Result<(), BundleError> {
+    let failed = |step, path: &Path, source| BundleError::Disk { step, path: path.to_owned(), source };
+    disk.make_folders(folder).map_err(|source| failed("make", folder, source))?;
     let path = folder.join(file_name);
     let temporary = folder.join(format!(".{file_name}.tmp"));
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(failed("remove what an earlier attempt left,", &temporary)(error));
-        }
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(failed("create", &temporary))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &temporary));
-    crash::point("bundle_written");
-    let renamed = written.and_then(|()| fs::rename(&temporary, &path).map_err(failed("rename a bundle to", &path)));
-    if renamed.is_err() {
-        // What cannot be removed now is removed by the next attempt.
-        let _ = fs::remove_file(&temporary);
-    }
-    renamed?;
-    crash::point("bundle_renamed");
-    sync_folder(folder).map_err(failed("sync", folder))
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    disk.replace(&path, &temporary, bytes, ["bundle_written", "bundle_renamed"])
+        .map_err(|(step, source)| failed(step, &path, source))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -219,9 +186,11 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Machine;
     use crate::prepare::keys::Certificate;
     use crate::prepare::testing::vector;
     use proptest::prelude::*;
+    use std::fs;
     use std::io::Read;
     use std::os::unix::fs::PermissionsExt;
     use zip::ZipArchive;
@@ -278,7 +247,8 @@ mod tests {
     fn a_bundle_is_for_its_owner_alone_and_replaces_what_a_killed_run_left() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("run/paper");
-        let bundle = write_bundle(&folder, 7, "2023-night", &[letter(1, None, b"%PDF")], &supplier()).unwrap();
+        let bundle =
+            write_bundle(&Machine, &folder, 7, "2023-night", &[letter(1, None, b"%PDF")], &supplier()).unwrap();
         assert_eq!((bundle.file_name.as_str(), bundle.letters), ("2023-night-00007.zip.p7m", 1));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);
@@ -286,7 +256,7 @@ mod tests {
 
         fs::write(folder.join(".2023-night-00007.zip.p7m.tmp"), "half a bun").unwrap();
         let letters = [letter(1, None, b"%PDF"), letter(2, None, b"%PDF")];
-        let again = write_bundle(&folder, 7, "2023-night", &letters, &supplier()).unwrap();
+        let again = write_bundle(&Machine, &folder, 7, "2023-night", &letters, &supplier()).unwrap();
         let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [again.file_name.as_str()]);
         let bytes = fs::read(folder.join(&again.file_name)).unwrap();
@@ -300,12 +270,12 @@ mod tests {
     fn a_bundle_that_cannot_be_written_leaves_nothing() {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("run-00001.zip.p7m")).unwrap();
-        let failed = write_bundle(home.path(), 1, "run", &[letter(1, None, b"%PDF")], &supplier());
-        assert!(matches!(failed, Err(BundleError::Disk { step: "rename a bundle to", .. })), "{failed:?}");
+        let failed = write_bundle(&Machine, home.path(), 1, "run", &[letter(1, None, b"%PDF")], &supplier());
+        assert!(matches!(failed, Err(BundleError::Disk { step: "rename a draft to", .. })), "{failed:?}");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
         let file = home.path().join("file");
         fs::write(&file, "").unwrap();
-        let failed = write_bundle(&file.join("paper"), 1, "run", &[letter(1, None, b"%PDF")], &supplier());
+        let failed = write_bundle(&Machine, &file.join("paper"), 1, "run", &[letter(1, None, b"%PDF")], &supplier());
         assert!(matches!(failed, Err(BundleError::Disk { step: "make", .. })), "{failed:?}");
     }
 
@@ -313,7 +283,7 @@ mod tests {
     fn wrong_names_and_wrong_letters_are_refused() {
         let home = tempfile::tempdir().unwrap();
         for run in ["", ".", "../away", "a b", "å", "a/b"] {
-            let refused = write_bundle(home.path(), 1, run, &[letter(1, None, b"%PDF")], &supplier());
+            let refused = write_bundle(&Machine, home.path(), 1, run, &[letter(1, None, b"%PDF")], &supplier());
             assert!(matches!(refused, Err(BundleError::RunName)), "{run}");
         }
         let twice = [letter(1, None, b"a"), letter(1, None, b"b")];

@@ -5,15 +5,16 @@
 
 use super::error::TrackError;
 use crate::config;
+use crate::disk::{Disk, Machine, folder_of};
 use crate::domain::{
     ContentDigest, Digester, MessageId, PersonDigest, Purpose, RecordDigest, StatementKey, mask_identities,
 };
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::cipher::{AES_256, DecryptingKey, DecryptionContext, EncryptingKey, UnboundCipherKey};
 use aws_lc_rs::{hkdf, hmac, rand};
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -26,6 +27,7 @@ use zeroize::Zeroizing;
 pub struct Installation {
     keys: Arc<Keys>,
     state: PathBuf,
+    disk: Arc<dyn Disk>,
 }
 
 struct Keys {
@@ -54,7 +56,13 @@ impl Installation {
     /// *Errors*: a key file or folder open to others, a malformed key, a missing key where a register shows that there
     /// was one, storage.
     pub fn open(settings: &config::Installation) -> Result<Self, TrackError> {
-        private_folder(&settings.state)?;
+        Self::open_on(Arc::new(Machine), settings)
+    }
+
+    /// As [`Installation::open`], on another disk: all that is durable about the installation, its register and its
+    /// journals goes through it.
+    pub fn open_on(disk: Arc<dyn Disk>, settings: &config::Installation) -> Result<Self, TrackError> {
+        private_folder(&settings.state, &*disk)?;
         let key = match read_key(&settings.key_file)? {
             Some(key) => key,
             None => {
@@ -62,12 +70,12 @@ impl Installation {
                 if register.exists() {
                     return Err(TrackError::KeyLost { file: settings.key_file.clone(), state: register });
                 }
-                make_key(&settings.key_file)?;
+                make_key(&settings.key_file, &*disk)?;
                 read_key(&settings.key_file)?
                     .ok_or_else(|| TrackError::KeyMalformed { file: settings.key_file.clone() })?
             }
         };
-        Self::with_key(&key, settings.state.clone())
+        Ok(Self { disk, ..Self::with_key(&key, settings.state.clone())? })
     }
 
     /// Opens an installation that is there, and makes nothing: for commands that only read.
@@ -82,7 +90,12 @@ impl Installation {
     fn with_key(key: &[u8; 32], state: PathBuf) -> Result<Self, TrackError> {
         let keys = Keys::derive(key)
             .map_err(|_| TrackError::storage("derive the installation's keys", "the cryptographic library refused"))?;
-        Ok(Self { keys: Arc::new(keys), state })
+        Ok(Self { keys: Arc::new(keys), state, disk: Arc::new(Machine) })
+    }
+
+    /// The disk that its files and those of its runs lie on.
+    pub fn disk(&self) -> &dyn Disk {
+        &*self.disk
     }
 
     /// Folder of the register and the locks.
@@ -187,7 +200,7 @@ impl Installation {
     /// *Errors*: [`TrackError::GatewayBusy`] with the first gateway that another run uses.
     pub fn lock_gateways(&self, ids: &[&str]) -> Result<GatewayLocks, TrackError> {
         let folder = self.state.join("gateways");
-        private_folder(&folder)?;
+        private_folder(&folder, self.disk())?;
         let mut ids = ids.to_vec();
         // In one order, so that two runs with several gateways in common never each hold what the other wants.
         ids.sort_unstable();
@@ -281,7 +294,7 @@ fn read_key(file: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, TrackError> {
 }
 
 /// Makes a key file, whole or not at all; where another process was faster, its key stays.
-fn make_key(file: &Path) -> Result<(), TrackError> {
+fn make_key(file: &Path, disk: &dyn Disk) -> Result<(), TrackError> {
     let failed = |error| TrackError::storage(format!("make the installation's key {}", file.display()), error);
     let mut key = Zeroizing::new([0; 32]);
     rand::fill(key.as_mut_slice())
@@ -291,30 +304,28 @@ fn make_key(file: &Path) -> Result<(), TrackError> {
         text.extend(char::from_digit(digit.into(), 16));
     }
     text.push('\n');
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.exists() {
-        private_folder(folder)?;
-    }
+    let folder = folder_of(file);
+    disk.make_folders(folder).map_err(failed)?;
     let mut draft = file.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
     let draft = PathBuf::from(draft);
     let write = || {
-        let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        out.write_all(text.as_bytes())?;
-        out.sync_all()?;
+        // Left by a process of the same number.
+        disk.remove_if_there(&draft)?;
+        disk.write_new(&draft, text.as_bytes())?;
         // A link, since a rename would put our key over that of a faster process.
-        let linked = std::fs::hard_link(&draft, file);
-        std::fs::remove_file(&draft)?;
+        let linked = disk.link(&draft, file);
+        disk.remove(&draft)?;
         match linked {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => File::open(folder)?.sync_all(),
+            _ => disk.sync_folder(folder),
         }
     };
     write().map_err(failed)
 }
 
 /// Makes a folder that only its owner may enter, or sees that it is one.
-pub(super) fn private_folder(folder: &Path) -> Result<(), TrackError> {
+pub(super) fn private_folder(folder: &Path, disk: &dyn Disk) -> Result<(), TrackError> {
     let failed = |error| TrackError::storage(format!("make the folder {}", folder.display()), error);
     match std::fs::metadata(folder) {
         Ok(facts) if !facts.is_dir() => Err(failed(ErrorKind::NotADirectory.into())),
@@ -324,13 +335,7 @@ pub(super) fn private_folder(folder: &Path) -> Result<(), TrackError> {
                 .map_err(|_| TrackError::Open { file: folder.to_path_buf(), mode: facts.mode() & 0o777 })
         }
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-            match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                Some(parent) => File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed),
-                None => Ok(()),
-            }
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => disk.make_folders(folder).map_err(failed),
         Err(error) => Err(failed(error)),
     }
 }
@@ -452,7 +457,7 @@ mod tests {
     fn a_gateway_is_locked_once_and_freed_on_drop() {
         let folder = tempfile::tempdir().unwrap();
         let one = Installation::with_key(&[1; 32], folder.path().join("state")).unwrap();
-        private_folder(one.state()).unwrap();
+        private_folder(one.state(), one.disk()).unwrap();
         let held = one.lock_gateways(&["165021680250", "far"]).unwrap();
         let refused = one.lock_gateways(&["162021003898", "far"]).unwrap_err();
         assert!(matches!(&refused, TrackError::GatewayBusy { gateway } if gateway == "far"), "{refused}");

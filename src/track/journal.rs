@@ -60,7 +60,7 @@ pub use reader::{
     AttemptSeen, BundleSeen, Event, InDoubtSeen, JournalReader, OperatorTally, Seen, StatementSeen, Tally, Tempo,
 };
 pub use rows::*;
-pub(in crate::track) use schema::{APPLICATION, check as check_format, read_only_uri};
+pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, read_only_uri};
 
 use super::error::TrackError;
 use super::installation::{Installation, open_lock, private_folder, try_lock};
@@ -68,10 +68,9 @@ use super::register::Register;
 use crate::domain::{ContentDigest, Organisation, Reason, StatementKey};
 use crate::watch::crash;
 use crossbeam_channel::{Sender, bounded};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::sync::{Semaphore, oneshot};
@@ -117,7 +116,7 @@ impl Journal {
     ///
     /// *Errors*: [`TrackError::Exists`] where there is one, [`TrackError::Locked`], storage.
     pub fn create(run: &Path, installation: &Installation, header: &RunHeader) -> Result<Self, TrackError> {
-        private_folder(run)?;
+        private_folder(run, installation.disk())?;
         let lock = lock_run(run)?;
         let file = run.join(schema::FILE);
         if file.exists() {
@@ -126,14 +125,11 @@ impl Journal {
         // Made beside it and renamed, so that a journal is there whole or not at all.
         let draft = run.join("journal.draft");
         let failed = |error: std::io::Error| TrackError::storage(format!("make the journal {}", file.display()), error);
-        match std::fs::remove_file(&draft) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => (),
-        }
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
+        let disk = installation.disk();
+        disk.remove_if_there(&draft).and_then(|()| disk.write_new(&draft, b"")).map_err(failed)?;
         fill(&draft, installation, header)
             .map_err(|error| TrackError::storage(format!("make the journal {}", file.display()), error))?;
-        std::fs::rename(&draft, &file).and_then(|()| File::open(run)?.sync_all()).map_err(failed)?;
+        disk.rename(&draft, &file).and_then(|()| disk.sync_folder(run)).map_err(failed)?;
         crash::point("journal_made");
         Self::start(run, installation, lock)
     }
@@ -146,7 +142,7 @@ impl Journal {
         if !Self::exists(run) {
             return Err(TrackError::NoRun { run: run.to_path_buf() });
         }
-        private_folder(run)?;
+        private_folder(run, installation.disk())?;
         let lock = lock_run(run)?;
         let journal = Self::start(run, installation, lock)?;
         if journal.phase() == Phase::Finished {
@@ -159,14 +155,14 @@ impl Journal {
     fn start(run: &Path, installation: &Installation, lock: File) -> Result<Self, TrackError> {
         let file = run.join(schema::FILE);
         let failed = |error| TrackError::storage(format!("open the journal {}", file.display()), error);
-        let conn = schema::writing(&file).map_err(failed)?;
+        let conn = schema::writing(&file, installation.disk().vfs()).map_err(failed)?;
         schema::check(&conn, &file, schema::FORMAT)?;
         pages::key_check(&conn, &file, installation)?;
         quick_check(&conn, &file)?;
         let phase = pages::phase(&conn).map_err(failed)?;
         let header = pages::header(&conn, Some(installation))?;
         let employers = Arc::new(RwLock::new(pages::employers(&conn, installation, &header.run_id)?));
-        let read = schema::reading(&file).map_err(failed)?;
+        let read = schema::reading(&file, installation.disk().vfs()).map_err(failed)?;
         let (bulk, bulk_work) = bounded(BATCHES);
         let (ops, ops_work) = bounded(CHANGES);
         let failed = Arc::new(OnceLock::new());
@@ -530,7 +526,7 @@ fn is_running(run: &Path) -> bool {
 }
 
 fn fill(file: &Path, installation: &Installation, header: &RunHeader) -> rusqlite::Result<()> {
-    let conn = Connection::open(file)?;
+    let conn = schema::connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, installation.disk().vfs())?;
     conn.execute_batch(&format!(
         "PRAGMA synchronous = FULL; PRAGMA application_id = {}; PRAGMA user_version = {}; BEGIN;",
         schema::APPLICATION,

@@ -20,7 +20,6 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
@@ -128,19 +127,19 @@ impl Register {
     ///
     /// *Errors*: another format, another installation's key, storage.
     pub fn open(installation: &Installation) -> Result<Self, TrackError> {
-        private_folder(installation.state())?;
+        private_folder(installation.state(), installation.disk())?;
         let file = file(installation.state());
         let failed =
             |error: rusqlite::Error| TrackError::storage(format!("open the register {}", file.display()), error);
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&file)
-            .map_err(|error| TrackError::storage(format!("make the register {}", file.display()), error))?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(&file, flags).map_err(failed)?;
+        match installation.disk().write_new(&file, b"") {
+            // Made before, or by a faster process.
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(TrackError::storage(format!("make the register {}", file.display()), error));
+            }
+            _ => {}
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
+        let conn = journal::connect(&file, flags, installation.disk().vfs()).map_err(failed)?;
         conn.execute_batch(
             "PRAGMA busy_timeout = 60000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
              PRAGMA cache_size = -16384; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;",

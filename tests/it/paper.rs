@@ -2,6 +2,7 @@
 
 use crate::{referee, vectors};
 use std::process::Stdio;
+use utskick::disk::Machine;
 use utskick::domain::{Form, MessageId};
 use utskick::prepare::bundle::{PaperLetter, write_bundle};
 use utskick::prepare::encrypt::CmsRecipient;
@@ -24,7 +25,7 @@ fn openssl_and_unzip_open_a_bundle() {
             pdf,
         })
         .collect();
-    let bundle = write_bundle(folder.path(), 12, "run", &letters, &supplier).unwrap();
+    let bundle = write_bundle(&Machine, folder.path(), 12, "run", &letters, &supplier).unwrap();
     assert_eq!(bundle.letters, 500);
 
     let zip = folder.path().join("bundle.zip");

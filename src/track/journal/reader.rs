@@ -183,7 +183,7 @@ impl JournalReader {
             return Err(TrackError::NoRun { run: run.to_path_buf() });
         }
         let failed = |error| TrackError::storage(format!("open the journal {}", file.display()), error);
-        let conn = schema::reading(&file).map_err(failed)?;
+        let conn = schema::reading(&file, None).map_err(failed)?;
         schema::check(&conn, &file, schema::FORMAT)?;
         let header = pages::header(&conn, None)?;
         Ok(Self { conn, file, header })

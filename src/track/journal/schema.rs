@@ -76,9 +76,18 @@ CREATE TABLE tempo(second INT, operator INT, delivered INT, other INT, PRIMARY K
 CREATE TABLE event(number INTEGER PRIMARY KEY, at INT, kind TEXT, text TEXT);
 ";
 
+/// A connection by the disk's own VFS, if it has one.
+pub(in super::super) fn connect(file: &Path, flags: OpenFlags, vfs: Option<&str>) -> rusqlite::Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(file, flags, vfs),
+        None => Connection::open_with_flags(file, flags),
+    }
+}
+
 /// A connection that writes.
-pub(super) fn writing(file: &Path) -> Result<Connection, rusqlite::Error> {
-    let conn = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+pub(super) fn writing(file: &Path, vfs: Option<&str>) -> Result<Connection, rusqlite::Error> {
+    let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     // 16 MiB of cache holds the ends of all tables many times over. 4096 pages of WAL: each hot page is copied into the
     // database once per 16 MiB instead of once per 4 MiB. A WAL that a long read let grow is cut back to 64 MiB.
     conn.execute_batch(
@@ -91,10 +100,10 @@ pub(super) fn writing(file: &Path) -> Result<Connection, rusqlite::Error> {
 }
 
 /// A connection that only reads, also where the folder cannot be written.
-pub(super) fn reading(file: &Path) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+pub(super) fn reading(file: &Path, vfs: Option<&str>) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let open = |flags, name: &Path| {
-        let conn = Connection::open_with_flags(name, flags)?;
+        let conn = connect(name, flags, vfs)?;
         conn.execute_batch(
             "PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA mmap_size = 0; PRAGMA busy_timeout = 10000;
              PRAGMA trusted_schema = OFF;",
