@@ -2,10 +2,11 @@
 
 use super::{print, say, shown};
 use crate::config::{Config, Run, Severity};
-use crate::domain::{Digester, Form, Purpose, mask_people};
+use crate::domain::{ContentDigest, Digester, FORMS, Form, Purpose, mask_people};
 use crate::error::{Error, Exit, Result};
 use crate::intake::{
-    Access, Checked, Export, Finding, IntakeError, Options, Rejects, Settler, Stop, Summary, Verdict, read,
+    Access, Checked, Export, ExportFingerprint, Finding, IntakeError, Options, Rejects, Settler, Stop, Summary,
+    Verdict, read,
 };
 use crate::pipeline::preflight::{Of, State, preflight};
 use clap::Args;
@@ -116,6 +117,34 @@ impl Digester for Momentary {
     }
 }
 
+/// Reads single records again once all exports are read.
+struct Again<'a> {
+    exports: &'a [ExportReport],
+    digester: Momentary,
+    /// The export read last, and its number.
+    open: Option<(u16, Export)>,
+}
+
+impl Again<'_> {
+    fn content(&mut self, number: u16, ordinal: u64, place: u64) -> Result<ContentDigest> {
+        let export = match self.open.take() {
+            Some((of, export)) if of == number => export,
+            _ => {
+                let was = self.exports.get(usize::from(number)).and_then(|report| report.fingerprint.clone());
+                let path = was.as_ref().map(|was| was.path.clone()).unwrap_or_default();
+                let export = Export::open(&path, &Access::InPlace).map_err(IntakeError::into_error)?;
+                if was != Some(export.fingerprint()) {
+                    return Err(IntakeError::Changed { path }.into_error());
+                }
+                export
+            }
+        };
+        let content = export.content(ordinal, place, &self.digester).map_err(IntakeError::into_error);
+        self.open = Some((number, export));
+        content
+    }
+}
+
 /// Counts while exports are read.
 struct Tally {
     options: Options,
@@ -123,7 +152,8 @@ struct Tally {
     settler: Settler,
     findings: Option<(PathBuf, BufWriter<File>)>,
     rejects: Option<(PathBuf, Rejects<BufWriter<File>>)>,
-    forms: BTreeMap<&'static str, Counts>,
+    /// By form, in the order of the enum; records without one come last.
+    forms: [Counts; FORMS.len() + 1],
     rules: BTreeMap<(Cow<'static, str>, bool), RuleCount>,
     exports: Vec<ExportReport>,
     next_ordinal: u64,
@@ -212,6 +242,9 @@ struct ExportReport {
     error: Option<String>,
     #[serde(skip)]
     exit: Option<Exit>,
+    /// What the file was when it was read.
+    #[serde(skip)]
+    fingerprint: Option<ExportFingerprint>,
 }
 
 impl Tally {
@@ -243,7 +276,7 @@ impl Tally {
             settler: Settler::new(run.cross_record),
             findings: findings.transpose()?,
             rejects: rejects.transpose()?,
-            forms: BTreeMap::new(),
+            forms: [Counts::default(); FORMS.len() + 1],
             rules: BTreeMap::new(),
             exports: Vec::new(),
             next_ordinal: 1,
@@ -268,6 +301,7 @@ impl Tally {
             faults_of_export: 0,
             error: None,
             exit: None,
+            fingerprint: None,
         };
         let export = match Export::open(path, &Access::InPlace) {
             Ok(export) => export,
@@ -275,6 +309,7 @@ impl Tally {
         };
         report.encoding = Some(export.encoding().to_owned());
         report.version = Some(export.version().as_str());
+        report.fingerprint = Some(export.fingerprint());
         let (first, options) = (self.next_ordinal, self.options.clone());
         let digester = self.digester;
         let mut counts = Counts::default();
@@ -320,8 +355,10 @@ impl Tally {
 
     fn take(&mut self, export: &Export, number: u16, batch: &[Checked], findings: &[Finding]) -> Result<()> {
         for checked in batch {
-            let form = checked.form.map_or("unknown", Form::element);
-            self.forms.entry(form).or_default().count(checked.fate);
+            let place = checked.form.map_or(FORMS.len(), |form| form as usize);
+            if let Some(counts) = self.forms.get_mut(place) {
+                counts.count(checked.fate);
+            }
             self.settler.push(number, checked);
         }
         if let Some((path, rejects)) = &mut self.rejects {
@@ -355,7 +392,9 @@ impl Tally {
     }
 
     fn finish(mut self) -> Result<Report> {
-        let (amendments, findings) = std::mem::replace(&mut self.settler, Settler::new(Severity::Warning)).finish();
+        let settler = std::mem::replace(&mut self.settler, Settler::new(Severity::Warning));
+        let mut again = Again { exports: &self.exports, digester: self.digester, open: None };
+        let (amendments, findings) = settler.finish(|export, ordinal, place| again.content(export, ordinal, place))?;
         self.findings(&findings)?;
         if let Some((path, mut file)) = self.findings.take() {
             file.flush().map_err(|error| unwritable(&path, error))?;
@@ -373,6 +412,7 @@ impl Tally {
             message: count.message,
             first: count.first,
         });
+        let names = Form::all().map(Form::element).chain(["unknown"]);
         Ok(Report {
             records,
             valid: sum(|export| export.valid),
@@ -385,7 +425,7 @@ impl Tally {
             seconds,
             records_per_s: per_second(records, seconds),
             bytes_per_s: per_second(bytes, seconds),
-            by_form: self.forms,
+            by_form: names.zip(self.forms).filter(|(_, counts)| counts.records > 0).collect(),
             by_rule: rules.collect(),
             exports: self.exports,
             settings: Vec::new(),

@@ -39,12 +39,19 @@ impl<'a> Kontrolluppgift<'a> {
     }
 
     /// Adds a field; `false` when the record has it already or is full, and then it stays as it was.
+    #[inline]
     pub fn insert(&mut self, field: FieldIndex, value: Value<'a>) -> bool {
         if self.values.is_full() || !self.present.insert(field) {
             return false;
         }
         self.values.push((field, value));
         true
+    }
+
+    /// Takes all fields out, and keeps the room.
+    pub fn clear(&mut self) {
+        self.present = FieldSet::EMPTY;
+        self.values.clear();
     }
 
     /// Which fields are present, whatever their value.

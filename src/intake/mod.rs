@@ -30,12 +30,13 @@ pub use read::{Checked, Options, RecipientKind, Stop, Summary, Verdict, read};
 pub use rejects::Rejects;
 pub use settle::{Amendment, Settler};
 
-use crate::domain::{Kontrolluppgift, RecordDigest, SchemaVersion, Span};
+use crate::domain::{ContentDigest, Digester, Kontrolluppgift, RecordDigest, SchemaVersion, Span};
 use crate::error::{Error, Exit};
 use head::{Head, HeadError};
 use map::{Map, Stamp};
 use serde::{Deserialize, Serialize};
 use sniff::{Beginning, Encoding, Unreadable};
+use split::careful_end;
 use stage::Places;
 use std::fs::File;
 use std::io;
@@ -363,6 +364,23 @@ impl Export {
         let wrong = || IntakeError::Span { path: self.path().to_path_buf(), ordinal: span.ordinal };
         let bytes = self.span(span).ok_or_else(wrong)?;
         read::statement(bytes, &self.head.dialect).ok_or_else(wrong)
+    }
+
+    /// Whether a record can be found again by where it begins in the original ([`Export::content`]).
+    fn is_found_again(&self) -> bool {
+        self.encoding == Encoding::Utf8
+    }
+
+    /// The digest of the content of a valid record that begins at this byte, of an export in UTF-8.
+    ///
+    /// *Errors*: [`IntakeError::Span`] where there is no such record.
+    pub fn content(&self, ordinal: u64, offset: u64, digester: &dyn Digester) -> Result<ContentDigest> {
+        let wrong = || IntakeError::Span { path: self.path().to_path_buf(), ordinal };
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.bytes().get(offset..)).ok_or_else(wrong)?;
+        let (length, _) = careful_end(rest, usize::MAX, &self.head.dialect.root).map_err(|_| wrong())?;
+        let bytes = rest.get(..length).ok_or_else(wrong)?;
+        let statement = read::statement(bytes, &self.head.dialect).ok_or_else(wrong)?;
+        Ok(read::content_digest(&statement, digester))
     }
 
     /// The digest of a record's bytes: the first half of their SHA-256.

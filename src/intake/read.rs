@@ -8,7 +8,7 @@
 use super::findings::{Fault, Faults, Finding};
 use super::parse::{self, Dialect, FormSets, Parsed, Record, Scratch};
 use super::split::{Certainty, Piece, Splitter, careful_end};
-use super::validate::{Context, validate};
+use super::validate::{Context, Employers, Recipient, sound, validate};
 use super::xml::Malformed;
 use super::{Export, IntakeError, Result, head::Records};
 use crate::config::Severity;
@@ -18,6 +18,7 @@ use crate::domain::{
 };
 use crate::watch::crash;
 use rayon::prelude::*;
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// How pass 1 goes about it.
@@ -29,7 +30,8 @@ pub struct Options {
     pub cross_record: Severity,
     /// Threads of its own pool; `None` takes the process's.
     pub threads: Option<usize>,
-    /// Whether person and record digests are wanted. `check` does without; statement key and content are always made.
+    /// Whether the digests of person, record and content are wanted. `check` does without: the statement key is always
+    /// made, and [`super::Export::content`] tells the content of the few records that share one.
     pub digests: bool,
 }
 
@@ -48,7 +50,8 @@ pub struct Checked {
     pub fate: Verdict,
     /// What makes it one and the same statement; `None` when it is rejected.
     pub key: Option<StatementKey>,
-    /// Its normalised content; `None` when it is rejected.
+    /// Its normalised content; `None` when it is rejected. Without digests only where it could not be read again
+    /// later, since the original is in another encoding than UTF-8.
     pub content: Option<ContentDigest>,
     /// Whichever of 215, 222 and 224 it gives first; `None` without digests, without any, or when it is rejected.
     pub person: Option<PersonDigest>,
@@ -155,6 +158,7 @@ pub fn read(
             cross_record: options.cross_record,
         },
         digests: options.digests,
+        contents: options.digests || !export.is_found_again(),
         digester,
     };
     let mut summary = Summary { bytes: export.fingerprint.size, ..Summary::default() };
@@ -344,6 +348,7 @@ struct Work<'a> {
     context: Context,
     limit: usize,
     digests: bool,
+    contents: bool,
     digester: &'a dyn Digester,
 }
 
@@ -351,30 +356,66 @@ struct Work<'a> {
 #[derive(Default)]
 struct Desk {
     scratch: Scratch,
+    employers: Employers,
     faults: Faults,
     bytes: Vec<u8>,
+}
+
+thread_local! {
+    /// One a thread, so that what it learned of an export's layout is there for the next chunk. No result depends on it.
+    static DESK: RefCell<Desk> = RefCell::default();
+}
+
+fn to_span(ordinal: u64, range: &Range<usize>) -> Span {
+    Span { ordinal, offset: range.start as u64, length: u32::try_from(range.len()).unwrap_or(u32::MAX) }
 }
 
 impl Work<'_> {
     fn judge(&self, group: &Group) -> Vec<Chunk> {
         let chunks = group.records.par_chunks(CHUNK).enumerate();
         chunks
-            .map_init(Desk::default, |desk, (place, spans)| {
-                let first = group.first_ordinal + (place * CHUNK) as u64;
-                let mut chunk = Chunk { checked: Vec::with_capacity(spans.len()), ..Chunk::default() };
-                for (ordinal, (span, certainty)) in (first..).zip(spans) {
-                    if !self.record(ordinal, span.clone(), *certainty, desk, &mut chunk) {
-                        chunk.cut = true;
-                        break;
-                    }
-                }
-                chunk
+            .map(|(place, spans)| {
+                DESK.with(|desk| {
+                    self.chunk(group.first_ordinal + (place * CHUNK) as u64, spans, &mut desk.borrow_mut())
+                })
             })
             .collect()
     }
 
-    /// Judges one record; `false` when its end is not where the splitter thought.
-    fn record(
+    fn chunk(&self, first: u64, spans: &[(Range<usize>, Certainty)], desk: &mut Desk) -> Chunk {
+        let mut chunk = Chunk { checked: Vec::with_capacity(spans.len()), ..Chunk::default() };
+        let mut record = Record::empty();
+        desk.employers.of(self.dialect.id);
+        // Text all at once where it is that: the records stand side by side.
+        let all = match spans {
+            [(first, _), .., (last, _)] => first.start..last.end,
+            [(only, _)] => only.clone(),
+            [] => 0..0,
+        };
+        let start = all.start;
+        let text = self.export.bytes().get(all).and_then(|bytes| simdutf8::basic::from_utf8(bytes).ok());
+        for (ordinal, (span, certainty)) in (first..).zip(spans) {
+            let usual = *certainty == Certainty::Likely || *certainty == Certainty::Certain;
+            let text = match text {
+                Some(text) => text.get(span.start - start..span.end - start),
+                None => self.export.bytes().get(span.clone()).and_then(|bytes| simdutf8::basic::from_utf8(bytes).ok()),
+            };
+            let text = text.filter(|_| usual);
+            let read = text.and_then(|text| parse::fast(text, self.dialect, &mut desk.scratch, &mut record));
+            crash::point("parsed");
+            if read.is_some() {
+                let checked = self.judged(to_span(ordinal, span), &record, desk, &mut chunk);
+                chunk.checked.push(checked);
+            } else if !self.unusual(ordinal, span.clone(), *certainty, desk, &mut chunk) {
+                chunk.cut = true;
+                break;
+            }
+        }
+        chunk
+    }
+
+    /// Judges a record that is not read the fast way; `false` when its end is not where the splitter thought.
+    fn unusual(
         &self,
         ordinal: u64,
         range: Range<usize>,
@@ -384,16 +425,8 @@ impl Work<'_> {
     ) -> bool {
         let all = self.export.bytes();
         let bytes = all.get(range.clone()).unwrap_or_default();
+        let span = to_span(ordinal, &range);
         desk.faults.clear();
-        let span = Span { ordinal, offset: range.start as u64, length: u32::try_from(bytes.len()).unwrap_or(u32::MAX) };
-        let usual = certainty == Certainty::Likely || certainty == Certainty::Certain;
-        let fast = if usual { parse::fast(bytes, self.dialect, &mut desk.scratch) } else { None };
-        crash::point("parsed");
-        if let Some(record) = fast {
-            let checked = self.judged(span, &record, desk, chunk);
-            chunk.checked.push(checked);
-            return true;
-        }
         chunk.slow += 1;
         if certainty == Certainty::Likely {
             let rest = all.get(range.start..).unwrap_or_default();
@@ -446,12 +479,16 @@ impl Work<'_> {
     }
 
     fn judged(&self, span: Span, record: &Record<'_>, desk: &mut Desk, chunk: &mut Chunk) -> Checked {
-        validate(record, &self.context, &mut desk.faults);
         let statement = &record.statement;
         let mut checked = self.bare(span, Some(statement.form));
+        let sender = statement.text(faltkod::UPPGIFTSLAMNAR_ID);
+        let employer = sender.and_then(|id| desk.employers.find(id, &self.context));
+        let sound = employer.and_then(|employer| sound(record, &self.context, &employer));
+        if sound.is_none() {
+            validate(record, &self.context, &mut desk.faults);
+        }
         let faulty = desk.faults.any_error();
-        checked.uppgiftslamnare =
-            statement.text(faltkod::UPPGIFTSLAMNAR_ID).and_then(|id| Organisation::parse(id).ok());
+        checked.uppgiftslamnare = employer.map(|employer| Organisation::new(employer.identity));
         if self.digests {
             // Of faulty records too: whoever asks about a person is told that theirs was rejected. Space around the digits
             // is nothing to the schema, so it must be nothing to `find` and to the list of protected recipients.
@@ -465,11 +502,16 @@ impl Work<'_> {
             checked.fate = Verdict::Rejected;
         } else {
             checked.fate = if statement.is_removal() { Verdict::Removal } else { Verdict::Valid };
-            checked.recipient = recipient(statement);
+            checked.recipient = match sound {
+                Some(Recipient(Some(identity))) => RecipientKind::Addressable(identity.kind()),
+                _ => recipient(statement),
+            };
             statement_key(statement, &mut desk.bytes);
             checked.key = Some(StatementKey(self.digester.digest(Purpose::Statement, &desk.bytes)));
-            content(statement, &mut desk.bytes);
-            checked.content = Some(ContentDigest(self.digester.digest(Purpose::Content, &desk.bytes)));
+            if self.contents {
+                content(statement, &mut desk.bytes);
+                checked.content = Some(ContentDigest(self.digester.digest(Purpose::Content, &desk.bytes)));
+            }
         }
         self.tell(&span, Some(statement.form), desk, chunk);
         checked
@@ -558,10 +600,20 @@ impl Work<'_> {
 
 /// Reads a valid record again.
 pub fn statement<'a>(bytes: &'a [u8], dialect: &'a Dialect) -> Option<Kontrolluppgift<'a>> {
-    match parse::parse(bytes, dialect, &mut Scratch::default(), &mut Faults::default()) {
-        Parsed::Record(record) => Some(record.statement),
-        _ => None,
-    }
+    DESK.with(|desk| {
+        let desk = &mut *desk.borrow_mut();
+        match parse::parse(bytes, dialect, &mut desk.scratch, &mut Faults::default()) {
+            Parsed::Record(record) => Some(record.statement),
+            _ => None,
+        }
+    })
+}
+
+/// The digest of a valid record's content, as [`Checked::content`] has it.
+pub fn content_digest(statement: &Kontrolluppgift<'_>, digester: &dyn Digester) -> ContentDigest {
+    let mut bytes = Vec::new();
+    content(statement, &mut bytes);
+    ContentDigest(digester.digest(Purpose::Content, &bytes))
 }
 
 /// The first half of the SHA-256 of a record's bytes.

@@ -2,7 +2,8 @@
 //!
 //! In: every record of the run, in the order of the ordinals. Out: which of them end without being sent, and the
 //! findings that say so. Only digests are kept: 32 bytes a statement, 64 MB at 2,000,000, in one growing array that
-//! [`Settler::finish`] sorts in place. What earlier runs sent is the register's matter, not this one's.
+//! [`Settler::finish`] sorts in place, on all cores. The content of a record is asked for only where its key stands
+//! twice, unless it is known already. What earlier runs sent is the register's matter, not this one's.
 //!
 //! Of records with one key only the last counts, as at Skatteverket, where a record replaces the earlier one whole: an
 //! equal one ends as repeated, a different one as corrected, one that a Borttag follows as removed. Where the settings
@@ -11,7 +12,8 @@
 use super::findings::Finding;
 use super::read::{Checked, Verdict};
 use crate::config::Severity;
-use crate::domain::{Form, Outcome, Reason};
+use crate::domain::{ContentDigest, Form, Outcome, Reason};
+use rayon::prelude::*;
 
 /// A record whose end is decided by another record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +42,14 @@ struct Seen {
     content: [u8; 6],
     place: [u8; 6],
     export: [u8; 2],
-    /// The form's place, and 128 for a removal.
+    /// The form's place, and flags.
     form: u8,
 }
 
+/// The record is a removal.
 const REMOVAL: u8 = 128;
+/// The content is not known yet.
+const UNREAD: u8 = 64;
 
 impl Seen {
     fn ordinal(&self) -> u64 {
@@ -81,91 +86,100 @@ impl Settler {
 
     /// Takes a record in; rejected ones neither replace nor are replaced.
     pub fn push(&mut self, export: u16, checked: &Checked) {
-        let (Some(key), Some(content), Some(form)) = (checked.key, checked.content, checked.form) else { return };
+        let (Some(key), Some(form)) = (checked.key, checked.form) else { return };
         let removal = match checked.fate {
             Verdict::Rejected => return,
             Verdict::Valid => 0,
             Verdict::Removal => REMOVAL,
         };
+        let unread = if checked.content.is_some() { 0 } else { UNREAD };
         self.seen.push(Seen {
             key: head(&key.0),
             ordinal: tail(checked.span.ordinal),
-            content: head(&content.0),
+            content: checked.content.map_or([0; 6], |content| head(&content.0)),
             place: tail(checked.place),
             export: export.to_be_bytes(),
-            form: form as u8 | removal,
+            form: form as u8 | removal | unread,
         });
     }
 
     /// Settles everything that was taken in; both lists ascend by ordinal.
-    pub fn finish(mut self) -> (Vec<Amendment>, Vec<Finding>) {
-        self.seen.sort_unstable();
+    ///
+    /// `content` tells the content of a record (export, ordinal, where it begins in the original), and is asked for those
+    /// that were taken in without one.
+    ///
+    /// *Errors*: those of `content`.
+    pub fn finish<E>(
+        self,
+        mut content: impl FnMut(u16, u64, u64) -> Result<ContentDigest, E>,
+    ) -> Result<(Vec<Amendment>, Vec<Finding>), E> {
+        let Self { severity, mut seen } = self;
+        seen.par_sort_unstable();
         let (mut amendments, mut findings) = (Vec::new(), Vec::new());
-        for same in self.seen.chunk_by(|a, b| a.key == b.key).filter(|same| same.len() > 1) {
-            self.settle(same, &mut amendments, &mut findings);
+        for same in seen.chunk_by_mut(|a, b| a.key == b.key).filter(|same| same.len() > 1) {
+            for seen in same.iter_mut().filter(|seen| seen.form & UNREAD != 0) {
+                let export = u16::from_be_bytes(seen.export);
+                seen.content = head(&content(export, seen.ordinal(), number(&seen.place))?.0);
+            }
+            settle(severity, same, &mut amendments, &mut findings);
         }
         amendments.sort_unstable_by_key(|amendment| amendment.ordinal);
         findings.sort_by_key(|finding| finding.ordinal);
-        (amendments, findings)
+        Ok((amendments, findings))
     }
+}
 
-    fn settle(&self, same: &[Seen], amendments: &mut Vec<Amendment>, findings: &mut Vec<Finding>) {
-        for (earlier, later) in same.iter().zip(same.iter().skip(1)) {
-            let (rule, what, reason) = match (earlier.is_removal(), later.is_removal()) {
-                (true, true) => ("utskick.repeated", "the removal stands again as record", None),
-                (true, false) => (
-                    "utskick.removal-and-new",
-                    "the removal is followed by a new statement with the same identifiers, which is sent: record",
-                    None,
-                ),
-                (false, true) => (
-                    "utskick.removed-later",
-                    "the statement is not sent, since it is removed by record",
-                    Some(Reason::RemovedLater),
-                ),
-                (false, false) if earlier.content == later.content => (
-                    "utskick.repeated",
-                    "the statement is sent once, since it stands again as record",
-                    Some(Reason::Repeated),
-                ),
-                (false, false) => (
-                    "utskick.corrected",
-                    "the statement is not sent, since one with the same identifiers and another content replaces it: record",
-                    Some(Reason::Corrected),
-                ),
-            };
-            if let Some(reason) = reason.filter(|_| self.severity == Severity::Warning) {
-                amendments.push(Amendment { ordinal: earlier.ordinal(), outcome: Outcome::Replaced, reason });
-            }
-            findings.push(self.finding(earlier, rule, format!("{what} {}", later.ordinal())));
+fn settle(severity: Severity, same: &[Seen], amendments: &mut Vec<Amendment>, findings: &mut Vec<Finding>) {
+    for (earlier, later) in same.iter().zip(same.iter().skip(1)) {
+        let (rule, what, reason) = match (earlier.is_removal(), later.is_removal()) {
+            (true, true) => ("utskick.repeated", "the removal stands again as record", None),
+            (true, false) => (
+                "utskick.removal-and-new",
+                "the removal is followed by a new statement with the same identifiers, which is sent: record",
+                None,
+            ),
+            (false, true) => (
+                "utskick.removed-later",
+                "the statement is not sent, since it is removed by record",
+                Some(Reason::RemovedLater),
+            ),
+            (false, false) if earlier.content == later.content => (
+                "utskick.repeated",
+                "the statement is sent once, since it stands again as record",
+                Some(Reason::Repeated),
+            ),
+            (false, false) => (
+                "utskick.corrected",
+                "the statement is not sent, since one with the same identifiers and another content replaces it: record",
+                Some(Reason::Corrected),
+            ),
+        };
+        if let Some(reason) = reason.filter(|_| severity == Severity::Warning) {
+            amendments.push(Amendment { ordinal: earlier.ordinal(), outcome: Outcome::Replaced, reason });
         }
-        if self.severity == Severity::Error {
-            for seen in same.iter().filter(|seen| !seen.is_removal()) {
-                amendments.push(Amendment {
-                    ordinal: seen.ordinal(),
-                    outcome: Outcome::Rejected,
-                    reason: Reason::Faulty,
-                });
-            }
-            if let Some(last) = same.last() {
-                let what =
-                    "the statement stands more than once in the run, which the settings call an error".to_owned();
-                findings.push(self.finding(last, "utskick.repeated-key", what));
-            }
+        findings.push(finding(severity, earlier, rule, format!("{what} {}", later.ordinal())));
+    }
+    if severity == Severity::Error {
+        for seen in same.iter().filter(|seen| !seen.is_removal()) {
+            amendments.push(Amendment { ordinal: seen.ordinal(), outcome: Outcome::Rejected, reason: Reason::Faulty });
+        }
+        if let Some(last) = same.last() {
+            let what = "the statement stands more than once in the run, which the settings call an error".to_owned();
+            findings.push(finding(severity, last, "utskick.repeated-key", what));
         }
     }
+}
 
-    fn finding(&self, seen: &Seen, rule: &'static str, message: String) -> Finding {
-        Finding {
-            export: u16::from_be_bytes(seen.export),
-            ordinal: seen.ordinal(),
-            form: Form::all().nth(usize::from(seen.form & !REMOVAL)),
-            rule: rule.into(),
-            faltkod: Some(570),
-            offset: number(&seen.place),
-            message: message.into(),
-            severity: self.severity,
-        }
+fn finding(severity: Severity, seen: &Seen, rule: &'static str, message: String) -> Finding {
+    Finding {
+        export: u16::from_be_bytes(seen.export),
+        ordinal: seen.ordinal(),
+        form: Form::all().nth(usize::from(seen.form & !(REMOVAL | UNREAD))),
+        rule: rule.into(),
+        faltkod: Some(570),
+        offset: number(&seen.place),
+        message: message.into(),
+        severity,
     }
 }
 
@@ -198,7 +212,7 @@ mod tests {
         for (ordinal, (key, content, fate)) in (1..).zip(records) {
             settler.push(0, &checked(ordinal, *key, *content, *fate));
         }
-        let (amendments, findings) = settler.finish();
+        let (amendments, findings) = settler.finish(|_, _, _| Err(())).expect("every content is known");
         (
             amendments.iter().map(|a| (a.ordinal, a.outcome, a.reason)).collect(),
             findings.iter().map(|f| (f.ordinal, f.rule.to_string())).collect(),
@@ -252,6 +266,27 @@ mod tests {
     fn a_statement_takes_32_bytes() {
         assert_eq!(Settler::BYTES_PER_STATEMENT, 32);
         assert_eq!((number(&tail::<5>(0x12_3456_789a)), number(&tail::<6>(u64::MAX))), (0x12_3456_789a, (1 << 48) - 1));
+    }
+
+    #[test]
+    fn content_is_asked_for_only_where_a_key_stands_twice() {
+        let settle = |known: bool| {
+            let mut settler = Settler::new(Severity::Warning);
+            for (ordinal, key, content) in [(1, 1, 7), (2, 2, 8), (3, 1, 7), (4, 3, 9), (5, 1, 6)] {
+                let whole = checked(ordinal, key, content, Verdict::Valid);
+                settler.push(3, &Checked { content: whole.content.filter(|_| known), ..whole });
+            }
+            let mut asked = Vec::new();
+            let settled = settler.finish(|export, ordinal, place| {
+                asked.push((export, ordinal, place));
+                Ok::<_, ()>(ContentDigest([if ordinal == 5 { 6 } else { 7 }; 16]))
+            });
+            (settled, asked)
+        };
+        let (known, lazily) = (settle(true), settle(false));
+        assert_eq!(known.0, lazily.0);
+        assert_eq!(known.1, []);
+        assert_eq!(lazily.1, [(3, 1, 1000), (3, 3, 3000), (3, 5, 5000)]);
     }
 
     proptest! {

@@ -61,7 +61,10 @@ pub(super) fn read(run: &Run) -> Result<Released> {
         released.faults_of_exports += summary.faults_of_export;
         next_ordinal += summary.records;
     }
-    let (amendments, found) = settler.finish();
+    let (amendments, found) = settler.finish(|export, ordinal, place| match run.exports.get(usize::from(export)) {
+        Some(export) => export.content(ordinal, place, &*run.installation).map_err(intake::IntakeError::into_error),
+        None => Err(Error::new(Exit::Storage, "an export is no longer open")),
+    })?;
     if let Some(export) = run.exports.first() {
         findings.write(export, &[], &found)?;
     }

@@ -103,7 +103,7 @@ fn the_same_statements_are_read_from_every_encoding() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("export.xml");
     let limits =
-        intake::Options { record_limit_bytes: 65_536, cross_record: Severity::Warning, threads: None, digests: false };
+        intake::Options { record_limit_bytes: 65_536, cross_record: Severity::Warning, threads: None, digests: true };
     let statements = |encoding: &str| {
         generate(&path, &["--statements", "2500", "--encoding", encoding]);
         let export = Export::open(&path, &Access::InPlace).unwrap();

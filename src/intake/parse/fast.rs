@@ -9,12 +9,9 @@
 // Tables have an entry for each field or form; places come from their enums.
 #![allow(clippy::indexing_slicing)]
 
-use super::{FormSets, Record};
-use crate::domain::{
-    FIELDS, FIELDS_PER_RECORD, FORMS, FieldIndex, FieldSet, Form, Kontrolluppgift, SchemaVersion, Value,
-};
+use super::{Dialect, FormSets, Record};
+use crate::domain::{FIELDS, FORMS, FieldIndex, Form, SchemaVersion, Value};
 use crate::intake::xml::reference;
-use arrayvec::ArrayVec;
 use std::borrow::Cow;
 
 /// The tags of an export, as its prefix writes them.
@@ -68,17 +65,131 @@ impl Tags {
     }
 }
 
-/// What a thread remembers between records: which field followed which, so that the next tag is compared and not
-/// looked up. Only speed depends on it.
+/// Where a value stands: a field by its place, or one of these.
+type Slot = usize;
+/// Before the record.
+const START: Slot = FIELDS.len();
+/// The attribute nummer.
+const NUMMER: Slot = START + 1;
+const ARENDEAGARE: Slot = START + 2;
+const PERIOD: Slot = START + 3;
+const ARENDENUMMER: Slot = START + 4;
+/// After the record.
+const END: Slot = START + 5;
+const SLOTS: usize = END + 1;
+
+/// How far a record has come; with the bytes ahead it decides what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    form: Form,
+    part: Part,
+    /// What can come once: Arendeagare, Period, Arendenummer, then the recipient and the uppgiftslämnare.
+    seen: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Envelope,
+    Body,
+    Recipient,
+    Sender,
+}
+
+const SEEN_ARENDEAGARE: u8 = 1;
+const SEEN_PERIOD: u8 = 2;
+const SEEN_ARENDENUMMER: u8 = 4;
+const SEEN_RECIPIENT: u8 = 8;
+const SEEN_SENDER: u8 = 16;
+
+/// What stands between two values, read once: the end tag of the first, tags of structure, the start tag of the second,
+/// and the whitespace around them.
+#[derive(Clone, Debug)]
+struct Gap {
+    before: State,
+    after: State,
+    slot: u8,
+    /// From the start of the second value's tag to the end of the gap.
+    back: u8,
+    length: u8,
+    bytes: [u8; LONGEST],
+}
+
+impl Gap {
+    /// Whether `rest` begins with it. Its last bytes are looked at first: there stands the fältkod.
+    #[inline]
+    fn begins(&self, rest: &[u8]) -> bool {
+        let length = usize::from(self.length);
+        let (Some(here), known) = (rest.get(..length), &self.bytes[..length]) else { return false };
+        if here.last_chunk::<BLOCK>() != known.last_chunk() {
+            return false;
+        }
+        let (here, known) = (here.as_chunks::<BLOCK>().0, known.as_chunks().0);
+        here.iter().zip(known).all(|(here, known)| here == known)
+    }
+}
+
+/// Bytes that are compared at once. A gap is longer: it has at least a tag with a fältkod.
+const BLOCK: usize = 16;
+/// The longest gap that is remembered: the end of a record is some 140 bytes with the indentation of the samples.
+const LONGEST: usize = 224;
+/// The gaps that are remembered after each value. Fields that may be left out are followed by several others.
+const WAYS: usize = 6;
+
+/// What a thread remembers between records: the gaps that it met, so that the next one is compared and not read. What a
+/// gap means depends on nothing but its bytes, the state before it and the value that it follows; so only speed depends
+/// on this memory, and it holds whatever layout the export has.
 #[derive(Clone, Debug)]
 pub struct Scratch {
-    next: [u8; FIELDS.len() + 1],
-    form: Form,
+    /// Whose gaps they are.
+    dialect: u64,
+    gaps: Vec<Gap>,
+    /// Places in `gaps` by the value before, the likeliest first.
+    after: Box<[[u16; WAYS]; SLOTS]>,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { next: [0; FIELDS.len() + 1], form: Form::KU10 }
+        Self { dialect: 0, gaps: Vec::new(), after: Box::new([[u16::MAX; WAYS]; SLOTS]) }
+    }
+}
+
+impl Scratch {
+    /// Forgets what was learned of another export.
+    fn of(&mut self, dialect: &Dialect) {
+        if self.dialect != dialect.id {
+            *self = Self { dialect: dialect.id, ..Self::default() };
+        }
+    }
+
+    /// The gap that `rest` begins with, where it was met before.
+    #[inline]
+    fn known(&mut self, before: Slot, state: State, rest: &[u8]) -> Option<&Gap> {
+        let ways = &mut self.after[before];
+        for way in 0..WAYS {
+            let gap = self.gaps.get(usize::from(ways[way]))?;
+            if gap.begins(rest) && gap.before == state {
+                let place = usize::from(ways[way]);
+                if way > 0 {
+                    ways.swap(way - 1, way);
+                }
+                return self.gaps.get(place);
+            }
+        }
+        None
+    }
+
+    /// Remembers a gap in place of the one that was met least.
+    #[cold]
+    fn learn(&mut self, after: Slot, gap: Gap) {
+        let ways = &mut self.after[after];
+        let free = ways.iter().position(|place| *place == u16::MAX);
+        match free {
+            Some(way) => {
+                ways[way] = self.gaps.len() as u16; // at most one for each way of each slot
+                self.gaps.push(gap);
+            }
+            None => self.gaps[usize::from(ways[WAYS - 1])] = gap,
+        }
     }
 }
 
@@ -93,102 +204,54 @@ static BY_CODE: [u8; 1000] = {
     table
 };
 
-/// Reads a span.
-pub fn parse<'a>(bytes: &'a [u8], tags: &Tags, version: SchemaVersion, scratch: &mut Scratch) -> Option<Record<'a>> {
-    let text = simdutf8::basic::from_utf8(bytes).ok()?;
-    if !text.is_ascii() && memchr::memchr(0xef, bytes).is_some() {
-        return None; // U+FFFE and U+FFFF begin with this byte
-    }
-    let mut at = Cursor { bytes, text, at: 0 };
-    at.expect(&tags.blankett[0])?;
-    let nummer = at.until(b'"')?;
-    at.expect(b"\">")?;
-    at.space();
-    at.expect(&tags.arendeinformation[0])?;
-    let (mut arendeagare, mut period, mut arendenummer) = (None, None, None);
+/// Reads a span into `record`; where it gives up, what `record` holds means nothing.
+pub fn parse<'a>(
+    text: &'a str,
+    dialect: &Dialect,
+    tags: &Tags,
+    scratch: &mut Scratch,
+    record: &mut Record<'a>,
+) -> Option<()> {
+    scratch.of(dialect);
+    record.clear();
+    let mut at = Cursor { bytes: text.as_bytes(), text, at: 0 };
+    let mut state = State { form: Form::KU10, part: Part::Envelope, seen: 0 };
+    let mut slot = START;
     loop {
-        at.space();
-        let here = at.at as u32;
-        let (slot, end) = if at.take(&tags.arendeagare[0]) {
-            (&mut arendeagare, &tags.arendeagare[1])
-        } else if at.take(&tags.period[0]) {
-            (&mut period, &tags.period[1])
-        } else if at.take(&tags.arendenummer[0]) {
-            (&mut arendenummer, &tags.arendenummer[1])
-        } else {
-            break;
-        };
-        let value = at.value()?;
-        at.expect(end)?;
-        if slot.replace((value, here)).is_some() {
-            return None;
+        let here;
+        (slot, here) = at.gap(slot, &mut state, tags, dialect.version, scratch)?;
+        match slot {
+            NUMMER => record.statement.nummer = at.until(b'"')?.into(),
+            ARENDEAGARE => (record.statement.arendeagare, record.arendeagare_at) = (at.value()?, here),
+            PERIOD => (record.statement.period, record.period_at) = (at.value()?, here),
+            ARENDENUMMER => record.arendenummer = Some((at.value()?, here)),
+            END => break,
+            place => {
+                if !record.statement.insert(FieldIndex::new(place)?, at.value()?) {
+                    return None;
+                }
+                record.places.push(here);
+            }
         }
     }
-    let ((arendeagare, arendeagare_at), (period, period_at)) = (arendeagare?, period?);
-    at.expect(&tags.arendeinformation[1])?;
-    at.space();
-    at.expect(&tags.blankettinnehall[0])?;
-    at.space();
-    let form = at.form(tags, scratch.form)?;
-    if !version.has(form) {
-        return None;
-    }
-    scratch.form = form;
-    let (sets, form_tags) = (FormSets::of(form), &tags.forms[form as usize]);
-    let mut record = Record {
-        statement: Kontrolluppgift::new(form, nummer.into(), arendeagare, period),
-        places: ArrayVec::<u32, FIELDS_PER_RECORD>::new(),
-        arendeagare_at,
-        period_at,
-        arendenummer,
-        has_arendeagare: true,
-        has_period: true,
-        has_nummer: true,
-    };
-    let (mut recipient, mut sender) = (false, false);
-    let mut before = FIELDS.len();
-    loop {
-        at.fields(tags, &sets.body, &mut before, scratch, &mut record)?;
-        if at.take(&form_tags.recipient[0]) {
-            if recipient || !sets.has_recipient {
-                return None;
-            }
-            recipient = true;
-            at.fields(tags, &sets.recipient, &mut before, scratch, &mut record)?;
-            at.expect(&form_tags.recipient[1])?;
-        } else if at.take(&form_tags.sender[0]) {
-            if sender {
-                return None;
-            }
-            sender = true;
-            at.fields(tags, &sets.sender, &mut before, scratch, &mut record)?;
-            at.expect(&form_tags.sender[1])?;
-        } else {
-            break;
-        }
-    }
-    at.expect(&form_tags.form[1])?;
-    at.space();
-    at.expect(&tags.blankettinnehall[1])?;
-    at.space();
-    at.expect(&tags.blankett[1])?;
-    (at.at == bytes.len() && sender && recipient == sets.has_recipient).then_some(record)
+    record.statement.form = state.form;
+    (at.at == text.len()).then_some(())
 }
 
-/// A word of this byte eight times.
-const fn repeated(byte: u8) -> u64 {
-    0x0101_0101_0101_0101 * byte as u64
+/// This byte sixteen times.
+const fn repeated(byte: u8) -> u128 {
+    0x0101_0101_0101_0101_0101_0101_0101_0101 * byte as u128
 }
 
-/// The lowest bit set is that of the first byte of the word that is this one; above it others may be.
-const fn holds(word: u64, byte: u8) -> u64 {
-    let same = word ^ repeated(byte);
+/// The lowest bit set is that of the first byte of the block that is this one; above it others may be.
+const fn holds(block: u128, byte: u8) -> u128 {
+    let same = block ^ repeated(byte);
     same.wrapping_sub(repeated(1)) & !same & repeated(0x80)
 }
 
 /// As [`holds`], of the first byte below a space.
-const fn holds_control(word: u64) -> u64 {
-    word.wrapping_sub(repeated(b' ')) & !word & repeated(0x80)
+const fn holds_control(block: u128) -> u128 {
+    block.wrapping_sub(repeated(b' ')) & !block & repeated(0x80)
 }
 
 struct Cursor<'a> {
@@ -208,25 +271,12 @@ impl<'a> Cursor<'a> {
         self.take(tag).then_some(())
     }
 
-    /// The next eight bytes, the first one lowest.
-    fn word(&self) -> Option<u64> {
-        self.bytes.get(self.at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+    /// The next bytes, the first one lowest.
+    fn block(&self) -> Option<u128> {
+        self.bytes.get(self.at..)?.first_chunk().map(|bytes: &[u8; BLOCK]| u128::from_le_bytes(*bytes))
     }
 
     fn space(&mut self) {
-        // Indentation: a line end, then spaces, eight at a time.
-        while let Some(word) = self.word() {
-            let other = word ^ repeated(b' ');
-            if other == 0 {
-                self.at += 8;
-                continue;
-            }
-            self.at += (other.trailing_zeros() / 8) as usize;
-            match self.bytes.get(self.at) {
-                Some(b'\n' | b'\t' | b'\r') => self.at += 1,
-                _ => return,
-            }
-        }
         while self.bytes.get(self.at).is_some_and(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
@@ -245,34 +295,43 @@ impl<'a> Cursor<'a> {
     }
 
     /// A value up to the next `<`, plain but for references.
+    #[inline]
     fn value(&mut self) -> Option<Value<'a>> {
         let start = self.at;
-        self.plain();
-        match *self.bytes.get(self.at)? {
-            b'<' => self.text.get(start..self.at).map(Cow::Borrowed),
-            b'&' => self.resolved(start).map(Cow::Owned),
-            _ => None,
-        }
+        let ascii = self.plain();
+        let value = match *self.bytes.get(self.at)? {
+            b'<' => Cow::Borrowed(self.text.get(start..self.at)?),
+            b'&' => Cow::Owned(self.resolved(start)?),
+            _ => return None,
+        };
+        // U+FFFE and U+FFFF begin with this byte.
+        let beyond = !ascii && memchr::memchr(0xef, self.bytes.get(start..self.at)?).is_some();
+        (!beyond).then_some(value)
     }
 
     /// Passes over what needs no look: up to `<`, `&`, a control character other than tab and line feed, or `]`, which
-    /// could be of the `]]>` that character data may not hold.
-    fn plain(&mut self) {
-        while let Some(word) = self.word() {
-            let found = holds(word, b'<') | holds(word, b'&') | holds(word, b']') | holds_control(word);
+    /// could be of the `]]>` that character data may not hold. Tells whether all of it was ASCII (`false` may be wrong).
+    #[inline]
+    fn plain(&mut self) -> bool {
+        let mut bits = 0;
+        while let Some(block) = self.block() {
+            let found = holds(block, b'<') | holds(block, b'&') | holds(block, b']') | holds_control(block);
+            // Below the lowest bit found; everything where there is none.
+            bits |= block & (found & found.wrapping_neg()).wrapping_sub(1);
             if found == 0 {
-                self.at += 8;
+                self.at += BLOCK;
                 continue;
             }
             self.at += (found.trailing_zeros() / 8) as usize;
             if !matches!(self.bytes.get(self.at), Some(b'\t' | b'\n')) {
-                return;
+                return bits & repeated(0x80) == 0;
             }
             self.at += 1;
         }
         while self.bytes.get(self.at).is_some_and(|byte| !matches!(byte, b'<' | b'&' | b']' | 0..=8 | 11..=31)) {
             self.at += 1;
         }
+        false
     }
 
     #[cold]
@@ -292,54 +351,149 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn form(&mut self, tags: &Tags, guess: Form) -> Option<Form> {
-        if self.take(&tags.forms[guess as usize].form[0]) {
-            return Some(guess);
+    /// Passes from one value to the next: gives back which that is and where its tag begins.
+    #[inline]
+    fn gap(
+        &mut self,
+        before: Slot,
+        state: &mut State,
+        tags: &Tags,
+        version: SchemaVersion,
+        scratch: &mut Scratch,
+    ) -> Option<(Slot, u32)> {
+        let rest = self.bytes.get(self.at..)?;
+        if let Some(gap) = scratch.known(before, *state, rest) {
+            self.at += usize::from(gap.length);
+            *state = gap.after;
+            return Some((usize::from(gap.slot), (self.at - usize::from(gap.back)) as u32));
         }
-        FORMS.iter().map(|table| table.form).find(|form| self.take(&tags.forms[*form as usize].form[0]))
+        self.new_gap(before, state, tags, version, scratch)
     }
 
-    /// Fields of one element, up to a tag that is none.
-    fn fields(
+    #[cold]
+    fn new_gap(
         &mut self,
+        before: Slot,
+        state: &mut State,
         tags: &Tags,
-        allowed: &FieldSet,
-        before: &mut usize,
+        version: SchemaVersion,
         scratch: &mut Scratch,
-        record: &mut Record<'a>,
-    ) -> Option<()> {
+    ) -> Option<(Slot, u32)> {
+        let (start, was) = (self.at, *state);
+        let (slot, here) = self.step(before, state, tags, version)?;
+        let passed = self.bytes.get(start..self.at)?;
+        let mut bytes = [0; LONGEST];
+        if let Some(room) = bytes.get_mut(..passed.len()).filter(|room| room.len() >= BLOCK) {
+            room.copy_from_slice(passed);
+            let (length, back) = (passed.len() as u8, (self.at - here) as u8); // both at most LONGEST
+            scratch.learn(before, Gap { before: was, after: *state, slot: slot as u8, back, length, bytes });
+        }
+        Some((slot, here as u32))
+    }
+
+    /// The grammar: what follows the value of `before`, read tag by tag.
+    fn step(&mut self, before: Slot, state: &mut State, tags: &Tags, version: SchemaVersion) -> Option<(Slot, usize)> {
+        match before {
+            START => {
+                let here = self.at;
+                self.expect(&tags.blankett[0])?;
+                return Some((NUMMER, here));
+            }
+            NUMMER => {
+                self.expect(b"\">")?;
+                self.space();
+                self.expect(&tags.arendeinformation[0])?;
+            }
+            ARENDEAGARE => self.expect(&tags.arendeagare[1])?,
+            PERIOD => self.expect(&tags.period[1])?,
+            ARENDENUMMER => self.expect(&tags.arendenummer[1])?,
+            field => {
+                self.expect(&tags.fields.get(field)?.1)?;
+                return self.inside(state, tags);
+            }
+        }
+        self.space();
+        let here = self.at;
+        for (slot, bit, tag) in [
+            (ARENDEAGARE, SEEN_ARENDEAGARE, &tags.arendeagare[0]),
+            (PERIOD, SEEN_PERIOD, &tags.period[0]),
+            (ARENDENUMMER, SEEN_ARENDENUMMER, &tags.arendenummer[0]),
+        ] {
+            if self.take(tag) {
+                let doubled = state.seen & bit != 0;
+                state.seen |= bit;
+                return (!doubled).then_some((slot, here));
+            }
+        }
+        const BOTH: u8 = SEEN_ARENDEAGARE | SEEN_PERIOD;
+        if state.seen & BOTH != BOTH {
+            return None;
+        }
+        self.expect(&tags.arendeinformation[1])?;
+        self.space();
+        self.expect(&tags.blankettinnehall[0])?;
+        self.space();
+        let mut forms = FORMS.iter().map(|table| table.form);
+        let form = forms.find(|form| self.take(&tags.forms[*form as usize].form[0]))?;
+        *state = State { form, part: Part::Body, seen: state.seen };
+        if !version.has(form) {
+            return None;
+        }
+        self.inside(state, tags)
+    }
+
+    /// Inside the form's element: the next field, or the end of the record.
+    fn inside(&mut self, state: &mut State, tags: &Tags) -> Option<(Slot, usize)> {
+        let (sets, of_form) = (FormSets::of(state.form), &tags.forms[state.form as usize]);
         loop {
             self.space();
             let here = self.at;
-            let guess = scratch.next[*before] as usize;
-            let place = if self.take(&tags.fields[guess].0) {
-                guess
-            } else {
-                let Some(place) = self.field(tags)? else { return Some(()) };
-                scratch.next[*before] = place as u8;
-                place
-            };
-            *before = place;
-            let field = FieldIndex::new(place)?;
-            let value = self.value()?;
-            self.expect(&tags.fields[place].1)?;
-            if !allowed.contains(field) || !record.statement.insert(field, value) {
-                return None;
+            if let Some(place) = self.field(tags)? {
+                let allowed = match state.part {
+                    Part::Envelope => return None,
+                    Part::Body => &sets.body,
+                    Part::Recipient => &sets.recipient,
+                    Part::Sender => &sets.sender,
+                };
+                return allowed.contains(FieldIndex::new(place)?).then_some((place, here));
             }
-            record.places.push(here as u32);
+            match state.part {
+                Part::Envelope => return None,
+                Part::Recipient => {
+                    self.expect(&of_form.recipient[1])?;
+                    state.part = Part::Body;
+                }
+                Part::Sender => {
+                    self.expect(&of_form.sender[1])?;
+                    state.part = Part::Body;
+                }
+                Part::Body => {
+                    let (part, bit) = if sets.has_recipient && self.take(&of_form.recipient[0]) {
+                        (Part::Recipient, SEEN_RECIPIENT)
+                    } else if self.take(&of_form.sender[0]) {
+                        (Part::Sender, SEEN_SENDER)
+                    } else {
+                        break;
+                    };
+                    if state.seen & bit != 0 {
+                        return None;
+                    }
+                    (state.part, state.seen) = (part, state.seen | bit);
+                }
+            }
         }
+        let here = self.at;
+        self.expect(&of_form.form[1])?;
+        self.space();
+        self.expect(&tags.blankettinnehall[1])?;
+        self.space();
+        self.expect(&tags.blankett[1])?;
+        let recipient = state.seen & SEEN_RECIPIENT != 0;
+        (state.seen & SEEN_SENDER != 0 && recipient == sets.has_recipient).then_some((END, here))
     }
 
     /// Passes over a name, up to a space or `>`.
     fn name(&mut self) {
-        while let Some(word) = self.word() {
-            let found = holds(word, b' ') | holds(word, b'>');
-            if found != 0 {
-                self.at += (found.trailing_zeros() / 8) as usize;
-                return;
-            }
-            self.at += 8;
-        }
         while self.bytes.get(self.at).is_some_and(|byte| !matches!(byte, b' ' | b'>')) {
             self.at += 1;
         }

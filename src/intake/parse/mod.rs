@@ -16,10 +16,13 @@ use crate::domain::{FIELDS_PER_RECORD, FieldIndex, FieldSet, Form, Kontrolluppgi
 use crate::watch::crash;
 use arrayvec::ArrayVec;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How an export is written: its version and the namespace declarations of its root.
 #[derive(Clone, Debug)]
 pub struct Dialect {
+    /// Tells it from those of other exports.
+    pub id: u64,
     /// The version of its namespaces.
     pub version: SchemaVersion,
     /// The root's declarations.
@@ -37,7 +40,8 @@ impl Dialect {
         let declared = bindings.iter().rev().find(|binding| binding.prefix == prefix);
         let known = declared.is_some_and(|binding| binding.space == Space::Komponent(Some(version)));
         let tags = known.then(|| fast::Tags::new(prefix));
-        Self { version, bindings, root, tags }
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), version, bindings, root, tags }
     }
 }
 
@@ -62,6 +66,30 @@ pub struct Record<'a> {
     pub has_nummer: bool,
 }
 
+impl Record<'_> {
+    /// A record of nothing, to be read into.
+    pub fn empty() -> Self {
+        Self {
+            statement: Kontrolluppgift::new(Form::KU10, "".into(), "".into(), "".into()),
+            places: ArrayVec::new(),
+            arendeagare_at: 0,
+            period_at: 0,
+            arendenummer: None,
+            has_arendeagare: true,
+            has_period: true,
+            has_nummer: true,
+        }
+    }
+
+    /// Forgets the fields, and keeps the room.
+    fn clear(&mut self) {
+        self.statement.clear();
+        self.places.clear();
+        self.arendenummer = None;
+        (self.has_arendeagare, self.has_period, self.has_nummer) = (true, true, true);
+    }
+}
+
 /// What a span turned out to be.
 #[derive(Debug)]
 pub enum Parsed<'a> {
@@ -75,17 +103,20 @@ pub enum Parsed<'a> {
 
 /// Reads a span, the fast way where it can.
 pub fn parse<'a>(bytes: &'a [u8], dialect: &'a Dialect, scratch: &mut Scratch, faults: &mut Faults) -> Parsed<'a> {
-    let parsed = match fast(bytes, dialect, scratch) {
-        Some(record) => Parsed::Record(Box::new(record)),
+    let mut record = Record::empty();
+    let text = simdutf8::basic::from_utf8(bytes).ok();
+    let parsed = match text.and_then(|text| fast(text, dialect, scratch, &mut record)) {
+        Some(()) => Parsed::Record(Box::new(record)),
         None => slow(bytes, dialect, faults),
     };
     crash::point("parsed");
     parsed
 }
 
-/// The fast way; `None` says nothing but that the slow way must be taken.
-pub fn fast<'a>(bytes: &'a [u8], dialect: &Dialect, scratch: &mut Scratch) -> Option<Record<'a>> {
-    fast::parse(bytes, dialect.tags.as_ref()?, dialect.version, scratch)
+/// The fast way, into `record`; `None` says nothing but that the slow way must be taken.
+#[inline]
+pub fn fast<'a>(text: &'a str, dialect: &Dialect, scratch: &mut Scratch, record: &mut Record<'a>) -> Option<()> {
+    fast::parse(text, dialect, dialect.tags.as_ref()?, scratch, record)
 }
 
 /// The slow way: any record that XML allows, with every fault of structure.
@@ -191,11 +222,11 @@ mod tests {
     }
 
     /// Whatever the fast way accepts, the slow way reads the same, without a fault of structure.
-    fn agree(text: &str, prefix: &str) -> Option<()> {
-        let dialect = dialect(prefix);
-        let fast = fast(text.as_bytes(), &dialect, &mut Scratch::default())?;
+    fn agree(text: &str, dialect: &Dialect, scratch: &mut Scratch) -> Option<()> {
+        let mut fast = Record::empty();
+        super::fast(text, dialect, scratch, &mut fast)?;
         let mut faults = Faults::default();
-        match slow(text.as_bytes(), &dialect, &mut faults) {
+        match slow(text.as_bytes(), dialect, &mut faults) {
             Parsed::Record(slow) => assert!(whole(&fast) == whole(&slow), "{:?}\n{:?}", whole(&fast), whole(&slow)),
             other => panic!("the slow way says {other:?} of\n{text}"),
         }
@@ -203,30 +234,51 @@ mod tests {
         Some(())
     }
 
+    /// Twice: the second time what stands between the values was met before.
+    fn taken(text: &str, prefix: &str) -> bool {
+        let (dialect, mut scratch) = (dialect(prefix), Scratch::default());
+        let first = agree(text, &dialect, &mut scratch).is_some();
+        assert_eq!(agree(text, &dialect, &mut scratch).is_some(), first);
+        first
+    }
+
     #[test]
-    fn an_ordinary_record_takes_the_fast_way_with_any_prefix() {
+    fn an_ordinary_record_takes_the_fast_way_with_any_prefix_and_layout() {
         let text = record(7, "Åsa");
-        assert!(agree(&text, "ku").is_some());
-        assert!(agree(&text.replace("ku:", ""), "").is_some());
-        assert!(agree(&text.replace("ku:", "skv-1:"), "skv-1").is_some());
-        assert!(agree(&text.replace(">2022</ku:Period>", ">2022</ku:Period><ku:Arendenummer/>"), "ku").is_none());
-        assert!(
-            agree(
-                &text.replace(
-                    "<ku:Period>2022</ku:Period>",
-                    "<ku:Arendenummer></ku:Arendenummer><ku:Period>2022</ku:Period>"
-                ),
-                "ku"
-            )
-            .is_some()
+        assert!(taken(&text, "ku"));
+        assert!(taken(&text.replace("ku:", ""), ""));
+        assert!(taken(&text.replace("ku:", "skv-1:"), "skv-1"));
+        assert!(taken(&text.replace('\n', ""), "ku"));
+        assert!(taken(&text.replace('\n', "\r\n\t"), "ku"));
+        assert!(taken(&text.replace('\n', &" ".repeat(300)), "ku"), "gaps beyond what is remembered");
+        assert!(!taken(&text.replace(">2022</ku:Period>", ">2022</ku:Period><ku:Arendenummer/>"), "ku"));
+        let numbered = text
+            .replace("<ku:Period>2022</ku:Period>", "<ku:Arendenummer></ku:Arendenummer><ku:Period>2022</ku:Period>");
+        assert!(taken(&numbered, "ku"));
+    }
+
+    #[test]
+    fn what_was_learned_of_one_export_does_not_hold_in_another() {
+        let (text, mut scratch) = (record(7, "Åsa"), Scratch::default());
+        assert!(agree(&text, &dialect("ku"), &mut scratch).is_some());
+        assert!(agree(&text, &dialect("other"), &mut scratch).is_none());
+        let of_8 = text.replace("KU10", "KU68");
+        let _ = agree(&of_8, &dialect("ku"), &mut scratch);
+        let of_7 = Dialect::new(
+            SchemaVersion::V7,
+            vec![Binding::new("ku", &KOMPONENT.replace("8.0", "7.0"))],
+            "Skatteverket".into(),
+            "ku:Blankett",
         );
+        assert!(agree(&of_8, &of_7, &mut scratch).is_none());
     }
 
     #[test]
     fn borrowed_values_point_into_the_span() {
         let text = record(7, "Åsa");
         let dialect = dialect("ku");
-        let record = fast(text.as_bytes(), &dialect, &mut Scratch::default()).expect("ordinary");
+        let mut record = Record::empty();
+        fast(&text, &dialect, &mut Scratch::default(), &mut record).expect("ordinary");
         let name = record.statement.text(crate::domain::faltkod::FORNAMN).expect("there");
         assert!(text.as_bytes().as_ptr_range().contains(&name.as_ptr()));
     }
@@ -238,8 +290,11 @@ mod tests {
         fn fast_and_slow_give_the_same_record(
             edits in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..12, trouble()), 0..4),
             swap in any::<prop::sample::Index>(),
+            layout in prop::sample::select(vec!["\n", "", "\r\n", "\n\t\t", "  "]),
         ) {
-            let mut text = record(7, "Zo\u{eb}");
+            let mut text = record(7, "Zo\u{eb}").replace('\n', layout);
+            let (dialect, mut scratch) = (dialect("ku"), Scratch::default());
+            assert!(agree(&text, &dialect, &mut scratch).is_some());
             // Move one field elsewhere, then edit at will.
             let fields: Vec<(usize, usize)> = text.match_indices(" faltkod=").filter_map(|(at, _)| {
                 let start = text[..at].rfind('<')?;
@@ -259,7 +314,9 @@ mod tests {
                 while !text.is_char_boundary(end) { end += 1; }
                 if cut % 3 == 0 { text.insert_str(at, piece) } else { text.replace_range(at..end, if cut % 3 == 1 { "" } else { piece }) }
             }
-            agree(&text, "ku");
+            let first = agree(&text, &dialect, &mut scratch);
+            prop_assert_eq!(agree(&text, &dialect, &mut scratch), first);
+            prop_assert_eq!(agree(&text, &dialect, &mut Scratch::default()), first);
         }
     }
 }

@@ -1,12 +1,15 @@
-//! Judges a parsed record: what its values may be ([`schema`]) and what the official rules demand ([`rules`]).
+//! Judges a parsed record: what its values may be ([`schema`]) and what the official rules demand ([`rules`]); [`sound`]
+//! tells fast that nothing is wrong.
 //!
 //! One pass over the values; masks of presence for the rules; nothing is allocated where nothing is wrong. No second
 //! record is looked at: that is `settle`'s.
 
 pub mod rules;
 mod schema;
+mod sound;
 
 pub use schema::explain;
+pub use sound::{Employers, Recipient, sound};
 
 use super::findings::Faults;
 use super::parse::Record;

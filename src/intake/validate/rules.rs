@@ -26,14 +26,14 @@ pub struct Rule {
     pub faltkod: Option<u16>,
     /// What it means that it is broken.
     pub meaning: &'static str,
-    when: [FieldSet; 2],
-    unless: FieldSet,
-    and: And,
+    pub(super) when: [FieldSet; 2],
+    pub(super) unless: FieldSet,
+    pub(super) and: And,
 }
 
 /// What else must hold for a rule to be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum And {
+pub(super) enum And {
     /// Nothing.
     Nothing,
     /// A field that a removal may not have.
@@ -58,6 +58,21 @@ enum And {
     Period,
     /// 201 and Arendeagare differ as texts, or one is missing.
     Arendeagare,
+}
+
+impl And {
+    /// Whether it holds the parties, the year or the number of the form against each other or their check digits.
+    pub(super) const fn is_of_parties(self) -> bool {
+        matches!(
+            self,
+            Self::SameParties
+                | Self::ArendeagareDigit
+                | Self::CheckDigit(_)
+                | Self::Nummer
+                | Self::Period
+                | Self::Arendeagare
+        )
+    }
 }
 
 const fn set(codes: &[u16]) -> FieldSet {
@@ -261,9 +276,7 @@ impl<'a> Facts<'a> {
                 let organisation = self.recipient.is_some_and(|id| id.starts_with("16"));
                 organisation && SALARY.iter().any(|field| statement.integer(*field).is_some_and(|amount| amount != 0))
             }
-            And::NotForeignEmployer => self
-                .sender
-                .is_some_and(|id| !["16302", "16502", "16902", "16934"].iter().any(|prefix| id.starts_with(prefix))),
+            And::NotForeignEmployer => self.sender.is_some_and(|id| !is_foreign_employer(id)),
             And::ArendeagareDigit => {
                 self.record.has_arendeagare
                     && !self.judged.arendeagare_faulty
@@ -290,6 +303,11 @@ impl<'a> Facts<'a> {
             }
         }
     }
+}
+
+/// Whether an identity begins as those of foreign employers do.
+pub(super) fn is_foreign_employer(id: &str) -> bool {
+    ["16302", "16502", "16902", "16934"].iter().any(|prefix| id.starts_with(prefix))
 }
 
 /// What a legal person cannot get (rule 173).
