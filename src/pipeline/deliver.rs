@@ -251,7 +251,9 @@ impl Queue {
     fn look_from(&mut self, ordinal: u64) {
         self.exhausted = false;
         if ordinal <= self.cursor {
-            self.cursor = ordinal - 1;
+            // What stands in the page and was not given out is read again.
+            let first = self.page.front().map_or(ordinal, |first| first.work.span.ordinal.min(ordinal));
+            self.cursor = first - 1;
             self.page.clear();
         }
     }
@@ -271,7 +273,9 @@ impl Queue {
             Back::Settled(ordinal) | Back::Left(ordinal) => {
                 self.out.remove(&ordinal);
                 // A page that was read while it was given out still shows it as waiting.
-                if let Ok(place) = self.page.binary_search_by_key(&ordinal, |routed| routed.work.span.ordinal) {
+                if self.page.front().is_some_and(|first| first.work.span.ordinal <= ordinal)
+                    && let Ok(place) = self.page.binary_search_by_key(&ordinal, |routed| routed.work.span.ordinal)
+                {
                     self.page.remove(place);
                 }
             }
@@ -556,4 +560,57 @@ async fn cannot_be_made(run: &Run, desk: &Desk, item: &Item, error: &PrepareErro
         (None, false) => End::Failed(Reason::PrepareFailed),
     };
     end(run, desk, item, ending, Some(Fault::said(&error.to_string()))).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ContentDigest, Form, Organisation, RecordDigest, Span, StatementKey};
+    use crate::track::Work;
+    use proptest::prelude::*;
+
+    fn routed(ordinal: u64) -> Routed {
+        Routed {
+            work: Work {
+                span: Span { ordinal, offset: 0, length: 1 },
+                export: 0,
+                record: RecordDigest([0; 16]),
+                form: Form::KU10,
+                uppgiftslamnare: Organisation::parse("165021680250").expect("an organisation"),
+                key: StatementKey([0; 16]),
+                content: ContentDigest([0; 16]),
+                correction: false,
+            },
+            address: String::new(),
+            looked_up: Timestamp::UNIX_EPOCH,
+            attempts: 0,
+            not_before: None,
+            not_delivered: 0,
+        }
+    }
+
+    proptest! {
+        /// Look-ups of many senders end in any order, and so does what they route: nothing that a page held is passed by.
+        #[test]
+        fn what_was_read_and_not_given_out_is_not_passed_by(
+            page in proptest::collection::btree_set(1..500u64, 0..40),
+            given_out in 0..40usize,
+            later in proptest::collection::vec(1..600u64, 1..4),
+        ) {
+            let mut queue = Queue {
+                cursor: page.last().copied().unwrap_or(0),
+                page: page.iter().copied().map(routed).collect(),
+                ..Queue::default()
+            };
+            queue.page.drain(..given_out.min(page.len()));
+            let waiting: Vec<u64> = page.into_iter().skip(given_out).collect();
+            for ordinal in &later {
+                queue.look_from(*ordinal);
+            }
+            for ordinal in waiting.into_iter().chain(later) {
+                let held = queue.page.iter().any(|routed| routed.work.span.ordinal == ordinal);
+                prop_assert!(held || ordinal > queue.cursor, "{} is passed by", ordinal);
+            }
+        }
+    }
 }
