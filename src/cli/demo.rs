@@ -42,6 +42,7 @@ impl Demo {
             faulty: 0.0,
             corrections: 0.0,
             removals: 0.0,
+            addressable: false,
             employers: 4,
             version: SchemaVersion::V8,
             encoding: Encoding::Utf8,

@@ -47,6 +47,9 @@ pub struct Generate {
     /// Share of removals (Borttag) of statements that are not in the export
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     removals: f64,
+    /// Only recipients that can have a mailbox: nobody is a minor, or known by födelsetid or a foreign id alone
+    #[arg(long)]
+    addressable: bool,
     /// Employers (uppgiftslämnare), at most 10000: the first has most statements, every fourth is foreign with a
     /// socialavgiftsavtal
     #[arg(long, value_name = "E", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=i64::from(generate::MAX_EMPLOYERS)))]
@@ -73,6 +76,7 @@ impl Generate {
             faulty: self.faulty,
             corrections: self.corrections,
             removals: self.removals,
+            addressable: self.addressable,
             employers: self.employers,
             version: self.schema_version,
             encoding: self.encoding,

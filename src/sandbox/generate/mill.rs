@@ -28,6 +28,7 @@ pub(super) struct Mill {
     corrections_left: u64,
     recent: Vec<Subject>,
     first_person: Option<Identity>,
+    addressable: bool,
     pub(super) summary: Summary,
 }
 
@@ -52,6 +53,7 @@ impl Mill {
             corrections_left: share(options.corrections),
             recent: Vec::with_capacity(RECENT),
             first_person: None,
+            addressable: options.addressable,
             summary: Summary {
                 statements: options.statements,
                 bytes: 0,
@@ -135,7 +137,10 @@ impl Mill {
     fn subject(&mut self, rng: &mut Rng) -> Subject {
         let form = Form::EMPLOYER[self.forms.draw(rng)];
         let employer = self.employers.draw(rng);
-        let kind = kind(form, rng);
+        let kind = match kind(form, rng) {
+            Kind::Fodelsetid | Kind::AnnatId | Kind::Minor if self.addressable => Kind::Personnummer,
+            kind => kind,
+        };
         let (scatter, turn) = &mut self.pools[employer][kind as usize];
         let place = scatter.place(*turn);
         // Who comes again when all have had one gets the next number.

@@ -56,6 +56,8 @@ pub struct Options {
     pub corrections: f64,
     /// Share of records that are removals (Borttag) of statements not in this export.
     pub removals: f64,
+    /// Whether every recipient can have a mailbox: nobody is a minor, or known by födelsetid or a foreign id alone.
+    pub addressable: bool,
     /// Employers (uppgiftslämnare), 1 to [`MAX_EMPLOYERS`]; the first is the largest.
     pub employers: u32,
     /// Schema version, and with it the income year.
@@ -77,6 +79,7 @@ impl Default for Options {
             faulty: 0.0,
             corrections: 0.0,
             removals: 0.0,
+            addressable: false,
             employers: 4,
             version: SchemaVersion::V8,
             encoding: Encoding::Utf8,
