@@ -23,6 +23,8 @@ pub enum Exit {
     Storage = 74,
     /// The settings are wrong, keys and certificates included.
     Settings = 78,
+    /// A signal stopped it before there was a result, as a shell says of SIGINT.
+    Interrupted = 130,
 }
 
 /// Why a command could not do its work.

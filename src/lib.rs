@@ -23,6 +23,7 @@
 //! | [`gateway`] | what look-ups and attempts share: mutual TLS, connections, pace, breaker, wire format |
 //! | [`track`] | journal, register, checkpoint, the numbers of reports |
 //! | [`plan`] | will it fit: what a send will take, told beforehand |
+//! | [`bench`] | what the stages and a whole send cost on this machine, beside their floors |
 //! | [`watch`] | progress, logs, and that nothing personal is seen beside them |
 //! | [`sandbox`] | a FaR and operators to send to, with bad manners on request; synthetic exports |
 //! | [`disk`] | what durability rests on: synced contents, synced names |
@@ -53,6 +54,7 @@
 //! - Imports run one way: `main → cli → pipeline → {intake, lookup, prepare, submit, track} → domain`; `lookup` and
 //!   `submit` share `gateway`; `watch` is a leaf; nothing but `cli` and tests uses `sandbox`.
 
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod disk;

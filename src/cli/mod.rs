@@ -1,5 +1,6 @@
 //! The commands, one file each: arguments, what is printed, the exit code.
 
+mod bench;
 mod check;
 mod demo;
 mod find;
@@ -44,6 +45,7 @@ pub enum Command {
     Generate(generate::Generate),
     Sandbox(sandbox::Sandbox),
     Unseal(unseal::Unseal),
+    Bench(bench::Bench),
 }
 
 impl Cli {
@@ -73,6 +75,7 @@ impl Command {
             Self::Generate(command) => command.run(),
             Self::Sandbox(command) => command.run(),
             Self::Unseal(command) => command.run(),
+            Self::Bench(command) => command.run(),
         }
     }
 }

@@ -7,4 +7,4 @@
 pub mod forecast;
 mod measured;
 
-pub use measured::{Floors, Machine, Measured, Scale, SendCost, Stages};
+pub use measured::{Floors, Machine, Measured, Scale, SendCost, Stages, VERSION};

@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "config", "disk", "domain", "error", "gateway", "intake", "lookup", "pipeline", "plan", "prepare",
+            "bench", "config", "disk", "domain", "error", "gateway", "intake", "lookup", "pipeline", "plan", "prepare",
             "sandbox", "submit", "track", "watch",
         ],
     ),
@@ -28,6 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("submit", &["config", "domain", "error", "gateway"]),
     ("track", &["config", "disk", "domain", "error", "watch"]),
     ("gateway", &["config", "domain", "error", "watch"]),
+    ("bench", &["config", "disk", "domain", "error", "gateway", "intake", "lookup", "plan", "prepare", "track"]),
     ("plan", &["config", "domain", "error", "intake"]),
     ("watch", &["domain", "error"]),
     ("sandbox", &["domain", "gateway::wire"]),
