@@ -3,7 +3,7 @@
 use super::print;
 use super::report::{as_json, grouped, moment, spaced};
 use crate::error::{Exit, Result};
-use crate::track::{Phase, Status as Now};
+use crate::track::{OperatorStatus, Phase, Status as Now};
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -34,6 +34,22 @@ impl Status {
         }
         Ok(Exit::Done)
     }
+}
+
+/// The rate in force, and the agreed one where it is another.
+fn limit(of: &OperatorStatus) -> String {
+    let agreed = of.rate_per_s.map_or_else(|| "unlimited".into(), |rate| rate.to_string());
+    match of.limit_per_s {
+        Some(limit) if of.rate_per_s != Some(limit) => format!("{limit:.2} of {agreed}"),
+        _ => agreed,
+    }
+}
+
+fn margin(now: &Now) -> String {
+    let Some(margin_s) = now.margin_s else { return String::new() };
+    let minutes = (margin_s.abs() / 60.0).round() as u64;
+    let side = if margin_s < 0.0 { "too late" } else { "to spare" };
+    format!(", {} h {:02} min {side}", minutes / 60, minutes % 60)
 }
 
 fn text(now: &Now) -> String {
@@ -78,7 +94,7 @@ fn write_text(out: &mut String, now: &Now) -> std::fmt::Result {
     writeln!(
         out,
         "\n{:<width$}  {:>10}  {:>9}  {:>10}  {:>8}  {:>8}  {:>9}  {:>9}",
-        "operator", "queued", "under way", "delivered", "failed", "in doubt", "rate/s", "agreed/s"
+        "operator", "queued", "under way", "delivered", "failed", "in doubt", "rate/s", "limit/s"
     )?;
     for of in &now.operators {
         writeln!(
@@ -91,19 +107,30 @@ fn write_text(out: &mut String, now: &Now) -> std::fmt::Result {
             grouped(of.failed),
             grouped(of.in_doubt),
             of.delivered_per_s,
-            of.rate_per_s.map_or_else(|| "unlimited".into(), |rate| rate.to_string()),
+            limit(of),
             if of.stopped { "  stopped: it refuses our credentials" } else { "" }
         )?;
     }
+    let ends = now.operators.iter().filter(|of| now.running && of.queued + of.in_flight > 0);
+    for (place, of) in ends.enumerate() {
+        let end = of.expected_end.map_or_else(|| "nobody knows when".into(), moment);
+        let limit = of.limited_by.as_ref().map_or_else(String::new, |limit| format!(", limited by {limit}"));
+        writeln!(out, "{}{}: ends {end}{limit}", if place == 0 { "\n" } else { "" }, of.name)?;
+    }
+    if let Some(limit) = &now.look_ups_limited_by {
+        writeln!(out, "Limited {}", limit.replacen("look-ups:", "in look-ups by", 1))?;
+    }
     if let Some(limit) = &now.limited_by {
-        writeln!(out, "\nLimited by {limit}")?;
+        writeln!(out, "\nThe run is limited by {limit}")?;
     }
     if let Some(end) = now.expected_end {
         writeln!(out, "Expected end {}", moment(end))?;
     }
     match (now.deadline, now.deadline_holds) {
-        (Some(deadline), Some(true)) => writeln!(out, "The deadline {} holds", moment(deadline))?,
-        (Some(deadline), Some(false)) => writeln!(out, "The deadline {} WILL NOT HOLD", moment(deadline))?,
+        (Some(deadline), Some(true)) => writeln!(out, "The deadline {} holds{}", moment(deadline), margin(now))?,
+        (Some(deadline), Some(false)) => {
+            writeln!(out, "The deadline {} WILL NOT HOLD{}", moment(deadline), margin(now))?
+        }
         (Some(deadline), None) => writeln!(out, "Deadline {}", moment(deadline))?,
         (None, _) => (),
     }

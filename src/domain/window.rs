@@ -168,6 +168,18 @@ fn moment(day: Date, minutes: i16) -> Option<Timestamp> {
     Some(first)
 }
 
+impl FromStr for Windows {
+    type Err = WindowError;
+
+    /// Reads what is written by [`fmt::Display`].
+    fn from_str(text: &str) -> Result<Self, WindowError> {
+        match text {
+            "always" => Ok(Self::default()),
+            text => Self::parse(&text.split("; ").collect::<Vec<_>>()),
+        }
+    }
+}
+
 impl FromStr for Window {
     type Err = WindowError;
 
@@ -268,6 +280,7 @@ mod tests {
             assert_eq!(windows(&[written]), windows(&[text]));
         }
         assert_eq!(Windows::default().to_string(), "always");
+        assert_eq!("always".parse(), Ok(Windows::default()));
     }
 
     #[test]
@@ -432,9 +445,7 @@ mod tests {
         /// What is written is read as the same.
         #[test]
         fn written_windows_are_read_again(windows in any_windows()) {
-            let text = windows.to_string();
-            let texts: Vec<&str> = text.split("; ").collect();
-            prop_assert_eq!(Windows::parse(&texts).unwrap(), windows);
+            prop_assert_eq!(windows.to_string().parse::<Windows>().unwrap(), windows);
         }
     }
 }

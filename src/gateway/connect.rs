@@ -3,14 +3,17 @@
 //! The pool is used last in, first out, so that a slow night keeps few connections and a busy one as many as its bound.
 //! Nothing is ever sent twice from here: a request that could not be written is handed back as surely not sent.
 
+use super::adapt::Said;
 use super::boundary::Boundary;
 use super::breaker::Breaker;
 use super::pace::Pacer;
+use super::places::{Place, Places};
 use super::retry_after::retry_after;
+use super::throttle::Throttle;
 use super::tls::{self, Tls};
 use crate::config::Rate;
 use crate::domain::{Reason, Windows};
-use crate::watch::crash;
+use crate::watch::{Waits, crash};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -24,7 +27,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 
 /// Largest answer that is read. isReachable with 1000 recipients is well under a megabyte.
@@ -70,6 +72,8 @@ pub struct GatewaySettings {
     pub rate: Rate,
     /// When anything may leave to it.
     pub windows: Windows,
+    /// Where those who wait for it are counted.
+    pub waits: Arc<Waits>,
     /// Requests under way at once.
     pub concurrency: usize,
     /// Longest wait for a connection, TLS included.
@@ -83,7 +87,8 @@ pub struct GatewaySettings {
 pub struct Gateway {
     settings: GatewaySettings,
     tls: Tls,
-    permits: Arc<Semaphore>,
+    places: Places,
+    throttle: Throttle,
     idle: Mutex<Vec<Connection>>,
     pacer: Pacer,
     breaker: Breaker,
@@ -103,7 +108,7 @@ struct Connection {
 #[derive(Debug)]
 pub struct Lease {
     connection: Connection,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// An HTTP answer.
@@ -141,7 +146,8 @@ impl Gateway {
     /// A gateway that has not been called yet.
     pub fn new(settings: GatewaySettings, tls: Tls) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(settings.concurrency)),
+            places: Places::new(settings.concurrency),
+            throttle: Throttle::new(settings.rate, settings.concurrency, Instant::now()),
             pacer: Pacer::new(settings.rate, settings.windows.clone(), Instant::now()),
             idle: Mutex::default(),
             breaker: Breaker::default(),
@@ -172,6 +178,36 @@ impl Gateway {
         &self.pacer
     }
 
+    /// Where those who wait for it are counted.
+    pub fn waits(&self) -> &Waits {
+        &self.settings.waits
+    }
+
+    /// The rate in force: agreed, ordered, or what it takes without pushing back; `None`: unlimited.
+    pub fn limit_per_s(&self) -> Option<f64> {
+        self.throttle.limit_per_s()
+    }
+
+    /// The rate that somebody ordered, which holds where it is below the agreed one.
+    pub fn ordered_per_s(&self) -> Option<f64> {
+        self.throttle.ordered_per_s()
+    }
+
+    /// Orders a rate; `None` takes the order back.
+    pub fn order_rate(&self, per_s: Option<f64>) {
+        self.throttle.order(per_s, &self.pacer, &self.places);
+    }
+
+    /// Requests that may be under way at once now.
+    pub fn concurrency(&self) -> usize {
+        self.places.bound()
+    }
+
+    /// How its rate has changed since this was asked last, and why, in words.
+    pub fn take_changes(&self) -> Vec<String> {
+        self.throttle.take_changes()
+    }
+
     /// Its breaker.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
@@ -186,8 +222,9 @@ impl Gateway {
     ///
     /// *Errors*: all are surely-not-sent. Dropping the future gives everything back.
     pub async fn lease(&self, address: &Address) -> Result<Lease, CallError> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|_| CallError::NotSent("the gateway is closed".into()))?;
+        let _wait = self.waits().concurrency.enter();
+        let place = self.places.take().await;
+        let place = place.ok_or_else(|| CallError::NotSent("the gateway is closed".into()))?;
         while let Err(wait) = self.breaker.admit(Instant::now()) {
             tokio::time::sleep(wait).await;
         }
@@ -203,13 +240,15 @@ impl Gateway {
             }
         };
         probe.keep();
-        Ok(Lease { connection, _permit: permit })
+        Ok(Lease { connection, _place: place })
     }
 
     /// Posts a SOAP request and reads the answer. The connection goes back to the pool where it can be used again.
     pub async fn post(&self, lease: Lease, address: &Address, body: Bytes) -> Result<Reply, CallError> {
-        let Lease { mut connection, _permit } = lease;
+        let Lease { mut connection, _place } = lease;
         let request = request(address, body)?;
+        let wait = self.waits().answers.enter();
+        let began = Instant::now();
         let answered = tokio::time::timeout(self.settings.timeout, async {
             let response = connection.sender.try_send_request(request).await.map_err(|mut error| {
                 let handed_back = error.take_message().is_some();
@@ -231,6 +270,10 @@ impl Gateway {
         })
         .await
         .unwrap_or(Err(CallError::Unclear(Reason::TimedOut)));
+        drop(wait);
+        if let Some(said) = said(&answered, began) {
+            self.throttle.learn(self.name(), began, said, &self.pacer, &self.places);
+        }
         match &answered {
             Ok(reply) if matches!(reply.status.as_u16(), 502..=504) => self.failed(),
             // 429 is a working gateway that asks for patience.
@@ -338,6 +381,15 @@ impl Gateway {
         });
         sender.ready().await.map_err(|error| CallError::NotSent(format!("no HTTP connection: {error}")))?;
         Ok(Connection { address: address.clone(), generation, sender })
+    }
+}
+
+/// What an attempt tells about how much the gateway takes. One that fails tells the breaker.
+fn said(answered: &Result<Reply, CallError>, began: Instant) -> Option<Said> {
+    match answered.as_ref().ok()?.status.as_u16() {
+        429 | 503 => Some(Said::PushedBack),
+        502 | 504 => None,
+        _ => Some(Said::Answer(began.elapsed())),
     }
 }
 

@@ -6,12 +6,15 @@
 //! gate, the breaker, and the pure encoding and decoding of what goes over the wire. It
 //! does not decide what an answer means for a statement.
 
+mod adapt;
 mod boundary;
 mod breaker;
 mod connect;
 mod gate;
 mod pace;
+mod places;
 mod retry_after;
+mod throttle;
 mod timer;
 mod tls;
 pub mod wire;

@@ -100,7 +100,7 @@ impl Pacer {
             let now = Instant::now();
             let next = match seen.take() {
                 // Waited for; woken late, it is still taken where there is time for half of what it needs.
-                Some(at) if at > now + lead / 2 => Some(at),
+                Some(at) if at + self.state().tolerance() > now + lead / 2 => Some(at),
                 _ => self.state().next(now, lead),
             };
             let wait = next.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
@@ -117,7 +117,7 @@ impl Pacer {
             tokio::select! {
                 biased;
                 () = changed => {}
-                () = self.timer.sleep_until(at.checked_sub(lead).unwrap_or(now)) => seen = Some(at),
+                () = self.timer.sleep_until(at.checked_sub(lead + SLACK).unwrap_or(now)) => seen = Some(at),
             }
         }
     }
@@ -168,6 +168,11 @@ impl State {
             None => held,
             Some(grid) => Some(grid.next(held.map_or(now + lead, |until| until.max(now + lead)))),
         }
+    }
+
+    /// How late a slot may be taken: half of how late it may be used.
+    fn tolerance(&self) -> Duration {
+        self.grid.as_ref().map_or(Duration::ZERO, |grid| grid.period / 4)
     }
 
     /// Takes a slot; `None` where the judge refuses it.
@@ -309,6 +314,16 @@ mod tests {
         assert!(slot.at.is_some_and(|at| Instant::now() >= at));
         let missed = Slot { at: Some(now), grace: Duration::from_millis(1) };
         assert!(!pacer.wait(missed).await);
+    }
+
+    #[tokio::test]
+    async fn slots_come_with_any_lead() {
+        let pacer = pacer(Rate::PerSecond(20.0), Instant::now());
+        let mut slots = Vec::new();
+        for lead_ms in [0, 5, 40, 0, 200, 0] {
+            slots.extend(pacer.permit(Duration::from_millis(lead_ms)).await.expect("open").at);
+        }
+        assert!(slots.len() == 6 && slots.is_sorted_by(|one, two| one < two), "{slots:?}");
     }
 
     #[tokio::test]

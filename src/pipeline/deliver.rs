@@ -128,6 +128,7 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
         // While nothing may leave no letter is made: it would be of another day, and its look-up grow old, by then.
         if shut.is_some() {
             queue.again.push_front(item);
+            let _wait = desk.gateway.waits().window.enter();
             tokio::select! {
                 _ = desk.gateway.pacer().gate().opened() => {}
                 Some(item) = returned.recv() => queue.take_back(item),
@@ -303,6 +304,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
         return end(run, desk, &item, End::Unreachable(Reason::UnknownOperator), None).await;
     };
     let earlier = item.doubt.as_ref().map(|(intent, _)| Arc::clone(intent));
+    let letter = desk.gateway.waits().letters.enter();
     let (mut made, recipient) = match run.make(desk.index, &item.routed.work, earlier).await? {
         Ok(made) => made,
         Err(PrepareError::NotAddressable) if item.doubt.is_none() => {
@@ -310,6 +312,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
         }
         Err(error) => return cannot_be_made(run, desk, &item, &error).await,
     };
+    drop(letter);
     if let Some((intent, _)) = &item.doubt
         && intent.request_sha256 != made.sealed.sha256
     {

@@ -30,6 +30,7 @@ mod open;
 mod paper;
 mod play;
 pub mod preflight;
+mod pulse;
 mod release;
 mod renew;
 mod route;

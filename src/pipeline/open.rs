@@ -5,7 +5,7 @@ use super::keys::Keys;
 use super::letters::Letters;
 use super::play::Play;
 use super::renew::{self, Watched};
-use super::{paper, release, route};
+use super::{paper, pulse, release, route};
 use crate::config::{Config, InDoubt, Rate};
 use crate::disk::Disk;
 use crate::domain::{Identity, Kontrolluppgift, Outcome, PersonDigest, Reason, stockholm};
@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Where a run's private copies of its exports lie, in its folder.
@@ -252,6 +253,7 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
                 name: operator.name.clone(),
                 rate: operator.rate_per_s,
                 windows: operator.windows.clone(),
+                waits: run.progress.operators.get(index).map(|seen| Arc::clone(&seen.waits)).unwrap_or_default(),
                 concurrency: operator.concurrency,
                 connect_timeout: operator.connect_timeout,
                 timeout: operator.timeout,
@@ -262,6 +264,8 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
     let mut doubtful = settle_doubts(run).await?;
     let signals = tokio::spawn(heed_signals(Arc::clone(run)));
     let renewal = tokio::spawn(renew::run(Arc::clone(run)));
+    let ended = CancellationToken::new();
+    let keeper = tokio::spawn(keep(Arc::clone(run), desks.clone(), ended.clone()));
     let at_work = TaskTracker::new();
     for desk in &desks {
         run.journal.operator_stopped(run.number(desk.index), false).await?;
@@ -279,11 +283,25 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
     run.tasks.wait().await;
     signals.abort();
     renewal.abort();
+    ended.cancel();
+    keeper.await.map_err(|error| Error::because(Exit::Storage, "the pulse stopped", error))?;
     for desk in &desks {
         let (handshakes, resumed) = desk.gateway.handshakes();
         run.note("handshakes", &format!("{}: {handshakes}, {resumed} of them resumed", desk.settings.name));
     }
     Ok(())
+}
+
+/// Keeps watch while the desks work: takes the pulse, a last time when they have come to rest.
+async fn keep(run: Arc<Run>, desks: Vec<Arc<Desk>>, ended: CancellationToken) {
+    let mut wrist = pulse::Wrist::new(desks.len());
+    while !ended.is_cancelled() {
+        tokio::select! {
+            () = tokio::time::sleep(pulse::BEAT) => {}
+            () = ended.cancelled() => {}
+        }
+        wrist.take(&run, &desks);
+    }
 }
 
 /// What an earlier process left in doubt: held, or to be sent again by the operator's policy, at its desk.
@@ -434,6 +452,7 @@ impl Run {
             name: "FaR".into(),
             rate: config.far.rate_per_s,
             windows: config.far.windows.clone(),
+            waits: Arc::default(),
             concurrency: config.far.concurrency,
             connect_timeout: config.far.timeout,
             timeout: config.far.timeout,

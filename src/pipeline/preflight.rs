@@ -168,6 +168,7 @@ fn handshakes(config: &Config, tls: &Tls) -> Result<Vec<Checked>> {
             name: name.into(),
             rate,
             windows: crate::domain::Windows::default(),
+            waits: std::sync::Arc::default(),
             concurrency: 1,
             connect_timeout,
             timeout: connect_timeout,

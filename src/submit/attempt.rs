@@ -46,6 +46,7 @@ pub async fn attempt<E>(
     intend: impl AsyncFnOnce() -> Result<(), E>,
 ) -> Result<Attempted, E> {
     let pacer = what.gateway.pacer();
+    let wait = what.gateway.waits().permit.enter();
     let slot = match permit(pacer, what.lead, what.drain).await {
         Ok(slot) => slot,
         Err(shut) => {
@@ -53,7 +54,10 @@ pub async fn attempt<E>(
             return Ok(Attempted::Shut(shut));
         }
     };
+    drop(wait);
+    let wait = what.gateway.waits().journal.enter();
     intend().await?;
+    drop(wait);
     // A slot that passed while the intent was synced is given up; the intent holds for the next one too, if it is soon.
     let mut good = pacer.wait(slot).await;
     while !good {

@@ -64,6 +64,7 @@ pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, r
 
 use super::error::TrackError;
 use super::installation::{Installation, open_lock, private_folder, try_lock};
+use super::pulse::Pulse;
 use super::register::Register;
 use crate::domain::{ContentDigest, Organisation, Reason, StatementKey};
 use crate::watch::crash;
@@ -419,6 +420,14 @@ impl Journal {
     pub fn note(&self, kind: &str, text: &str) -> Result<(), TrackError> {
         self.healthy()?;
         let op = Op { change: Change::Note(kind.to_owned(), text.to_owned()), urgent: false, done: None, room: None };
+        self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())
+    }
+
+    /// Keeps the pulse of the running send, in place of the last one; durable with the next group.
+    pub fn pulse(&self, pulse: &Pulse) -> Result<(), TrackError> {
+        self.healthy()?;
+        let json = serde_json::to_string(pulse).unwrap_or_default();
+        let op = Op { change: Change::Pulse(json), done: None, room: None, urgent: false };
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())
     }
 

@@ -10,6 +10,7 @@
 //! | [`JournalReader`] | the same for reading commands, while the run goes on and after |
 //! | [`Register`] | all runs: what was sent, by statement key |
 //! | [`halves`] | how two halves make one outcome |
+//! | [`Pulse`] | the last seconds of a running send |
 //! | [`Report`], [`Status`] | the numbers of a run: all of them, and those of the moment |
 //! | [`Checkpoint`] | how far a run is: a contiguous prefix and what ended beyond it |
 //!
@@ -22,6 +23,8 @@ mod error;
 pub mod halves;
 mod installation;
 mod journal;
+mod outlook;
+mod pulse;
 mod register;
 mod report;
 mod status;
@@ -30,6 +33,7 @@ pub use checkpoint::Checkpoint;
 pub use error::{Cause, TrackError};
 pub use installation::{GatewayLocks, Installation};
 pub use journal::*;
+pub use pulse::{GatewayPulse, Pulse, Waiting};
 pub use register::{Earlier, Register, Verdict, What};
 pub use report::{Channels, InDoubt, OperatorPart, Part, Rates, ReasonCount, Report, Series, Throughput};
 pub use status::{OperatorStatus, Status};

@@ -1,20 +1,23 @@
 //! Where a run is now, and when it will have ended.
 //!
 //! In: the journal's sums, not its rows, so that asking is cheap at any size. Out: [`Status`], which serialises to the JSON
-//! of `testdata/schemas/status.json`. The time left comes from the limits that hold, not from history alone: what waits
-//! at an operator over the lesser of its agreed rate and what it has lately done.
+//! of `testdata/schemas/status.json`; what is expected comes from [`super::outlook`].
 
 use super::checkpoint::Checkpoint;
 use super::error::TrackError;
 use super::journal::{Event, JournalReader, Phase, Tempo};
+use super::outlook;
+use super::pulse::Waiting;
 use crate::domain::{Outcome, Reason};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Over how many seconds rates are measured.
 const MINUTE_S: i64 = 60;
+/// A pulse that is older tells nothing of now.
+const STALE_S: i64 = 60;
 
 /// A run at this moment.
 #[derive(Clone, Debug, Serialize)]
@@ -51,16 +54,22 @@ pub struct Status {
     pub expected_end: Option<Timestamp>,
     /// What sets that time, in words.
     pub limited_by: Option<String>,
+    /// When everything will have been looked up; `null` where nothing tells, or nothing waits for it.
+    pub look_ups_end: Option<Timestamp>,
+    /// What holds look-ups up, in words.
+    pub look_ups_limited_by: Option<String>,
     /// When everything must have left.
     pub deadline: Option<Timestamp>,
     /// Whether it will hold; `null` where nothing tells.
     pub deadline_holds: Option<bool>,
+    /// Seconds from the expected end to the deadline, negative where it will not hold; `null` where nothing tells.
+    pub margin_s: Option<f64>,
     /// The latest events.
     pub events: Vec<Event>,
 }
 
 /// One operator at this moment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OperatorStatus {
     /// Its organisation number.
     pub id: String,
@@ -82,6 +91,22 @@ pub struct OperatorStatus {
     pub delivered_per_s: f64,
     /// Seconds until its queue is empty; `null` where nothing tells.
     pub left_s: Option<f64>,
+    /// When that will be, its delivery windows counted in.
+    pub expected_end: Option<Timestamp>,
+    /// What holds it up, in words; `null` where nothing does, or nothing tells.
+    pub limited_by: Option<String>,
+    /// The rate in force: agreed, ordered, or what it takes without pushing back; `null`: unlimited, or nothing tells.
+    pub limit_per_s: Option<f64>,
+    /// Requests that may be under way at once; 0 where nothing tells.
+    pub concurrency: u64,
+    /// Somebody ordered a pause.
+    pub paused: bool,
+    /// Its delivery window is closed until then.
+    pub closed_until: Option<Timestamp>,
+    /// Its delivery windows, or `always`; `null` where nothing tells.
+    pub windows: Option<String>,
+    /// How many statements waited where, on average over the last seconds; `null` where nothing tells.
+    pub waiting: Option<Waiting>,
     /// Its queue is stopped: it refuses our credentials.
     pub stopped: bool,
 }
@@ -129,17 +154,18 @@ impl Status {
                 failed: of(Outcome::Failed, number),
                 in_doubt: of(Outcome::InDoubt, number) + if running { 0 } else { queue.under_way },
                 delivered_per_s,
-                left_s: None,
                 stopped: queue.stopped,
+                ..OperatorStatus::default()
             }
         });
         let mut operators: Vec<_> = operators.collect();
-        share_out(&mut operators, tally.look_up);
+        let pulse = if running { reader.pulse()? } else { None };
+        let pulse = pulse.filter(|pulse| now.as_second() - pulse.at.as_second() <= STALE_S);
+        let seen = outlook::outlook(&mut operators, tally.look_up, tally.paper, pulse.as_ref(), now);
         let pending = counts.of(Outcome::Pending);
-        let left = operators.iter().max_by(|one, two| one.left_s.unwrap_or(0.0).total_cmp(&two.left_s.unwrap_or(0.0)));
-        let known = running && pending > 0 && operators.iter().all(|of| of.left_s.is_some());
-        let end = left.and_then(|of| of.left_s).filter(|left_s| known && *left_s > 0.0);
-        let expected_end = end.and_then(|left_s| now.checked_add(SignedDuration::try_from_secs_f64(left_s).ok()?).ok());
+        let expected_end = seen.end.filter(|end| running && pending > 0 && *end > now);
+        let margin_s =
+            header.deadline.zip(expected_end).map(|(deadline, end)| deadline.duration_since(end).as_secs_f64());
         let deadline_holds = match (header.deadline, expected_end) {
             (Some(deadline), _) if pending > 0 && now > deadline => Some(false),
             (Some(deadline), Some(end)) => Some(end <= deadline),
@@ -160,49 +186,14 @@ impl Status {
             ended_per_s: per_s(&|row| row.delivered + row.other),
             delivered_per_s: per_s(&|row| if row.operator >= 0 { row.delivered } else { 0 }),
             expected_end,
-            limited_by: limit(&operators, left, tally.look_up, tally.paper).filter(|_| running && pending > 0),
+            limited_by: seen.limited_by.filter(|_| running && pending > 0),
+            look_ups_end: seen.look_ups_end.filter(|_| running),
+            look_ups_limited_by: seen.look_ups_limited_by.filter(|_| running),
+            margin_s,
             operators,
             deadline: header.deadline,
             deadline_holds,
             events: reader.events(10)?,
         })
-    }
-}
-
-/// How long each operator needs, given that what waits for its look-up will spread as what has been looked up.
-fn share_out(operators: &mut [OperatorStatus], look_up: u64) {
-    let had = |of: &OperatorStatus| of.queued + of.in_flight + of.delivered + of.failed + of.in_doubt;
-    let all: u64 = operators.iter().map(had).sum();
-    for of in operators {
-        let to_come = if all == 0 { 0.0 } else { look_up as f64 * had(of) as f64 / all as f64 };
-        let left = (of.queued + of.in_flight) as f64 + to_come;
-        let measured = Some(of.delivered_per_s).filter(|rate| *rate > 0.0);
-        let rate = match (of.rate_per_s, measured) {
-            (Some(agreed), Some(measured)) => Some(agreed.min(measured)),
-            (agreed, measured) => agreed.or(measured),
-        };
-        of.left_s = match rate {
-            _ if left == 0.0 => Some(0.0),
-            _ if of.stopped => None,
-            Some(rate) => Some(left / rate),
-            None => None,
-        };
-    }
-}
-
-fn limit(operators: &[OperatorStatus], slowest: Option<&OperatorStatus>, look_up: u64, paper: u64) -> Option<String> {
-    if let Some(stopped) = operators.iter().find(|of| of.stopped) {
-        return Some(format!("{} refuses our credentials; its queue is stopped", stopped.name));
-    }
-    let slowest = slowest.filter(|of| of.queued + of.in_flight > 0);
-    match slowest {
-        Some(of) => Some(match of.rate_per_s {
-            // Within a twentieth of the agreed rate: the agreement is what limits.
-            Some(agreed) if of.delivered_per_s >= agreed * 0.95 => format!("{}'s agreed rate of {agreed}/s", of.name),
-            _ => format!("{}, which takes {:.1}/s", of.name, of.delivered_per_s),
-        }),
-        None if look_up > 0 => Some("look-ups in FaR".into()),
-        None if paper > 0 => Some("print bundles".into()),
-        None => None,
     }
 }

@@ -10,8 +10,10 @@ mod guard;
 mod line;
 mod log;
 mod progress;
+mod waits;
 
 pub use guard::guard;
 pub use line::show;
 pub use log::Log;
 pub use progress::{OperatorProgress, Progress, Stage};
+pub use waits::{Edge, Wait, Waits};

@@ -1,7 +1,8 @@
 //! Counters of a run.
 
+use super::waits::Waits;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What a run is doing.
@@ -49,6 +50,8 @@ pub struct OperatorProgress {
     pub delivered: AtomicU64,
     /// Requests under way.
     pub under_way: AtomicU64,
+    /// Where its statements wait.
+    pub waits: Arc<Waits>,
     /// Whether its queue is stopped.
     pub stopped: std::sync::atomic::AtomicBool,
 }
@@ -61,6 +64,7 @@ impl Progress {
             rate_per_s,
             delivered: AtomicU64::new(0),
             under_way: AtomicU64::new(0),
+            waits: Arc::default(),
             stopped: false.into(),
         });
         Self {

@@ -30,4 +30,5 @@ mod tidy;
 mod unfit_keys;
 mod validation;
 mod vectors;
+mod windows;
 mod world;

@@ -95,6 +95,7 @@ fn gateway(name: &str, timeout: Duration, tls: &Tls) -> Gateway {
     let settings = GatewaySettings {
         name: name.to_owned(),
         rate: Rate::Unlimited,
+        waits: Default::default(),
         windows: Windows::default(),
         concurrency: UNDER_WAY,
         connect_timeout: timeout,

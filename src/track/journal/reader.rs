@@ -8,8 +8,8 @@ use super::schema::{self, FILE, kind, queue};
 use super::writer::{context, digital_of, paper_of, reason_of};
 use super::{Counts, Phase, RunHeader};
 use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, Reason, StatementKey};
-use crate::track::Checkpoint;
 use crate::track::halves::{Digital, OnPaper, outcome};
+use crate::track::{Checkpoint, Pulse};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
@@ -207,6 +207,12 @@ impl JournalReader {
     /// How far the run is.
     pub fn phase(&self) -> Result<Phase, TrackError> {
         pages::phase(&self.conn).map_err(unreadable("the phase"))
+    }
+
+    /// The last pulse of a running send; `None` before there is one, and in a journal that another version writes.
+    pub fn pulse(&self) -> Result<Option<Pulse>, TrackError> {
+        let json = pages::meta::<String>(&self.conn, "pulse").map_err(unreadable("the pulse"))?;
+        Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
     }
 
     /// Whether a process has the run open for writing.

@@ -76,6 +76,7 @@ pub(super) enum Change {
     Stopped(u16, bool),
     Settle(u64, Settlement),
     Note(String, String),
+    Pulse(String),
 }
 
 impl Change {
@@ -203,6 +204,8 @@ impl<'c> Writer<'c> {
         if let Ok(employers) = self.employers.read() {
             self.employer_numbers = employers.iter().enumerate().map(|(at, of)| (*of, at as i64)).collect();
         }
+        // What an earlier process did tells nothing of this one.
+        self.conn.execute("DELETE FROM meta WHERE name = 'pulse'", [])?;
         let mut words = self.conn.prepare("SELECT value, number FROM word")?;
         self.words = words.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         let mut open = self
@@ -612,7 +615,7 @@ impl<'c> Writer<'c> {
     }
 
     fn apply(&mut self, change: &mut Change) -> Result<(), TrackError> {
-        if !matches!(change, Change::Note(..)) && self.phase != Phase::Released {
+        if !matches!(change, Change::Note(..) | Change::Pulse(_)) && self.phase != Phase::Released {
             let settles = matches!(change, Change::Settle(..)) && self.phase == Phase::Finished;
             if !settles {
                 return Err(TrackError::Phase { doing: "go on with a statement", phase: self.phase });
@@ -646,6 +649,7 @@ impl<'c> Writer<'c> {
             }
             Change::Settle(ordinal, settlement) => self.settle(*ordinal, *settlement),
             Change::Note(kind, text) => self.event(kind, text).map_err(failed),
+            Change::Pulse(json) => self.put_meta("pulse", json).map_err(failed),
         }
     }
 
