@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod account;
+mod bench;
 mod bulk_send;
 mod crash_points;
 mod encryption;

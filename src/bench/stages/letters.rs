@@ -148,7 +148,7 @@ pub fn measure(
         rounds.push(sums);
     }
     let count = known.len().max(1) as f64;
-    let middle = |of: fn(&Sums) -> f64| median(rounds.iter().map(of)) / count;
+    let middle = |of: fn(&Sums) -> f64| median(rounds.iter().map(of)).max(0.0) / count;
     Ok(Letters {
         compose_s: middle(|sums| sums.compose),
         encrypt_s: middle(|sums| sums.encrypt),
