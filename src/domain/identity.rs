@@ -48,7 +48,12 @@ impl Identity {
     /// Reads twelve digits, checking pattern and check digit.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
         let identity = Self::pattern(text)?;
-        if check_digit_holds(identity.expose()) { Ok(identity) } else { Err(IdentityError::CheckDigit) }
+        if check_digit(&identity.0) { Ok(identity) } else { Err(IdentityError::CheckDigit) }
+    }
+
+    /// Whether the text is this identity's digits.
+    pub fn is(&self, text: &str) -> bool {
+        <&[u8; 12]>::try_from(text.as_bytes()) == Ok(&self.0)
     }
 
     /// Reads twelve digits by the schema's pattern alone, whatever the check digit.
@@ -120,12 +125,14 @@ pub(crate) fn days_in(year: u16, month: u16) -> u16 {
 ///
 /// Anything but twelve ASCII digits does not hold, as in the official rules 1000–1002. *Cost*: a few nanoseconds.
 pub fn check_digit_holds(identity: &str) -> bool {
+    let Ok(digits) = <&[u8; 12]>::try_from(identity.as_bytes()) else { return false };
+    digits.iter().fold(true, |all, digit| all & digit.is_ascii_digit()) && check_digit(digits)
+}
+
+/// As [`check_digit_holds`], of what is known to be digits.
+fn check_digit(digits: &[u8; 12]) -> bool {
     /// Digit sums of the doubled digits.
     const DOUBLED: [u8; 10] = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9];
-    let Ok(digits) = <&[u8; 12]>::try_from(identity.as_bytes()) else { return false };
-    if !digits.iter().fold(true, |all, digit| all & digit.is_ascii_digit()) {
-        return false;
-    }
     let [_, _, a, b, c, d, e, f, g, h, i, j] = digits.map(|digit| digit - b'0');
     let doubled = |digit: u8| DOUBLED.get(usize::from(digit)).copied().unwrap_or(0);
     let sum = doubled(a) + b + doubled(c) + d + doubled(e) + f + doubled(g) + h + doubled(i) + j;

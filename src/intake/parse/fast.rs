@@ -17,6 +17,8 @@ use std::borrow::Cow;
 /// The tags of an export, as its prefix writes them.
 #[derive(Clone, Debug)]
 pub struct Tags {
+    /// Bytes of the prefix, its colon included.
+    prefix: usize,
     /// `<ku:Name faltkod="011">` and `</ku:Name>` by field.
     fields: Vec<(Vec<u8>, Vec<u8>)>,
     forms: Vec<FormTags>,
@@ -50,6 +52,7 @@ impl Tags {
             sender: pair(&format!("Uppgiftslamnare{}", table.element)),
         };
         Self {
+            prefix: prefix.len(),
             fields: FIELDS.iter().map(field).collect(),
             forms: FORMS.iter().map(form).collect(),
             blankett: [
@@ -132,9 +135,6 @@ impl Gap {
 const BLOCK: usize = 16;
 /// The longest gap that is remembered: the end of a record is some 140 bytes with the indentation of the samples.
 const LONGEST: usize = 224;
-/// The gaps that are remembered after each value. Fields that may be left out are followed by several others.
-const WAYS: usize = 6;
-
 /// What a thread remembers between records: the gaps that it met, so that the next one is compared and not read. What a
 /// gap means depends on nothing but its bytes, the state before it and the value that it follows; so only speed depends
 /// on this memory, and it holds whatever layout the export has.
@@ -143,13 +143,37 @@ pub struct Scratch {
     /// Whose gaps they are.
     dialect: u64,
     gaps: Vec<Gap>,
-    /// Places in `gaps` by the value before, the likeliest first.
-    after: Box<[[u16; WAYS]; SLOTS]>,
+    after: Box<[After; SLOTS]>,
 }
+
+/// Where the gaps stand that follow a value. They are found by the name of the tag that comes next, so that what comes
+/// next need not be guessed.
+#[derive(Clone, Copy, Debug)]
+struct After {
+    /// Where that name stands in a gap.
+    name_at: u8,
+    /// Places in `gaps` by the form and that name, two a bucket.
+    buckets: [[u16; 2]; BUCKETS],
+}
+
+/// A power of two.
+const BUCKETS: usize = 64;
+const NOTHING: After = After { name_at: 0, buckets: [[u16::MAX; 2]; BUCKETS] };
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { dialect: 0, gaps: Vec::new(), after: Box::new([[u16::MAX; WAYS]; SLOTS]) }
+        Self { dialect: 0, gaps: Vec::new(), after: Box::new([NOTHING; SLOTS]) }
+    }
+}
+
+impl After {
+    #[inline]
+    fn bucket(&self, form: Form, rest: &[u8]) -> usize {
+        let name = rest.get(usize::from(self.name_at)..).and_then(<[u8]>::first_chunk);
+        let name = name.map_or(0, |name: &[u8; BLOCK]| u128::from_le_bytes(*name));
+        // Fibonacci hashing of the two halves.
+        let mixed = (name as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (name >> 64) as u64 ^ form as u64;
+        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - BUCKETS.ilog2())) as usize
     }
 }
 
@@ -157,38 +181,41 @@ impl Scratch {
     /// Forgets what was learned of another export.
     fn of(&mut self, dialect: &Dialect) {
         if self.dialect != dialect.id {
-            *self = Self { dialect: dialect.id, ..Self::default() };
+            self.dialect = dialect.id;
+            self.gaps.clear();
+            self.after.fill(NOTHING);
         }
     }
 
     /// The gap that `rest` begins with, where it was met before.
     #[inline]
-    fn known(&mut self, before: Slot, state: State, rest: &[u8]) -> Option<&Gap> {
-        let ways = &mut self.after[before];
-        for way in 0..WAYS {
-            let gap = self.gaps.get(usize::from(ways[way]))?;
-            if gap.begins(rest) && gap.before == state {
-                let place = usize::from(ways[way]);
-                if way > 0 {
-                    ways.swap(way - 1, way);
-                }
-                return self.gaps.get(place);
-            }
-        }
-        None
+    fn known(&self, before: Slot, state: State, rest: &[u8]) -> Option<&Gap> {
+        let after = &self.after[before];
+        after.buckets[after.bucket(state.form, rest)].iter().find_map(|place| {
+            let gap = self.gaps.get(usize::from(*place))?;
+            (gap.begins(rest) && gap.before == state).then_some(gap)
+        })
     }
 
-    /// Remembers a gap in place of the one that was met least.
-    #[cold]
-    fn learn(&mut self, after: Slot, gap: Gap) {
-        let ways = &mut self.after[after];
-        let free = ways.iter().position(|place| *place == u16::MAX);
-        match free {
-            Some(way) => {
-                ways[way] = self.gaps.len() as u16; // at most one for each way of each slot
+    /// Remembers the gap that `rest` begins with, in place of the older one of its bucket.
+    fn learn(&mut self, before: Slot, gap: Gap, rest: &[u8], prefix: usize) {
+        let after = &mut self.after[before];
+        if after.name_at == 0 {
+            // After a field, its end tag comes first, and the next tag tells what follows. In the envelope tags of
+            // structure come before the one that does.
+            let second = gap.bytes.iter().skip(1).position(|byte| *byte == b'<').map_or(0, |place| place + 1);
+            let tag = if before < START { second } else { usize::from(gap.length - gap.back) };
+            after.name_at = (tag + 1 + prefix) as u8; // a gap is at most LONGEST
+        }
+        let bucket = after.bucket(gap.before.form, rest);
+        let places = &mut after.buckets[bucket];
+        places.swap(0, 1);
+        match self.gaps.get_mut(usize::from(places[0])) {
+            Some(old) => *old = gap,
+            None => {
+                places[0] = self.gaps.len() as u16; // at most one for each place
                 self.gaps.push(gap);
             }
-            None => self.gaps[usize::from(ways[WAYS - 1])] = gap,
         }
     }
 }
@@ -386,7 +413,8 @@ impl<'a> Cursor<'a> {
         if let Some(room) = bytes.get_mut(..passed.len()).filter(|room| room.len() >= BLOCK) {
             room.copy_from_slice(passed);
             let (length, back) = (passed.len() as u8, (self.at - here) as u8); // both at most LONGEST
-            scratch.learn(before, Gap { before: was, after: *state, slot: slot as u8, back, length, bytes });
+            let gap = Gap { before: was, after: *state, slot: slot as u8, back, length, bytes };
+            scratch.learn(before, gap, self.bytes.get(start..)?, tags.prefix);
         }
         Some((slot, here as u32))
     }

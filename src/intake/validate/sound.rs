@@ -45,7 +45,7 @@ impl Employers {
         let last = id.len().checked_sub(2).map_or(0, |at| usize::from(id.as_bytes()[at]));
         let met = &mut self.met[last % 16];
         match met {
-            Some(employer) if employer.identity.expose() == id => Some(*employer),
+            Some(employer) if employer.identity.is(id) => Some(*employer),
             _ => {
                 let identity = Identity::parse(id).ok()?;
                 let listed = context.listed.binary_search_by(|listed| listed.as_str().cmp(id)).is_ok();
@@ -66,12 +66,11 @@ pub struct Recipient(pub Option<Identity>);
 pub fn sound(record: &Record<'_>, context: &Context, employer: &Employer) -> Option<Recipient> {
     let statement = &record.statement;
     let table = Table::of(statement.form, context.version);
-    let sender = employer.identity.expose();
     let envelope = employer.listed
         && record.has_arendeagare
         && record.has_period
         && record.has_nummer
-        && statement.arendeagare == sender
+        && employer.identity.is(&statement.arendeagare)
         && statement.period.as_bytes() == table.year
         && statement.nummer == table.nummer
         && record.arendenummer.as_ref().is_none_or(|(text, _)| text.len() <= 50);
@@ -95,7 +94,7 @@ pub fn sound(record: &Record<'_>, context: &Context, employer: &Employer) -> Opt
             Test::Sender => true,
             Test::Recipient => {
                 recipient = Identity::parse(text).ok();
-                recipient.is_some() && text != sender
+                recipient.is_some() && !employer.identity.is(text)
             }
             Test::Identity => Identity::parse(text).is_ok(),
             Test::Full(kind) => check(kind, text, context.version) == Ok(Remark::None),
@@ -114,7 +113,7 @@ pub fn sound(record: &Record<'_>, context: &Context, employer: &Employer) -> Opt
             && match rule.and {
                 And::SalaryToOrganisation => kind == Some(IdentityKind::Organisationsnummer),
                 And::Samordningsnummer => kind == Some(IdentityKind::Samordningsnummer),
-                And::NotForeignEmployer => !is_foreign_employer(sender),
+                And::NotForeignEmployer => !is_foreign_employer(employer.identity.expose()),
                 _ => true,
             }
         {
