@@ -9,23 +9,27 @@ use std::time::Duration;
 /// not count. Only for work that stays on its thread.
 pub struct ProcessorTime;
 
-impl ProcessorTime {
-    fn now() -> Duration {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
-    }
+/// As [`ProcessorTime`], of all threads of the process together: what the work costs, on however many cores.
+#[allow(dead_code)] // not every bench has work on several threads
+pub struct ProcessTime;
+
+fn now(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-impl Measurement for ProcessorTime {
+macro_rules! measurements {
+    ($($name:ident: $clock:ident;)*) => {$(
+impl Measurement for $name {
     type Intermediate = Duration;
     type Value = Duration;
 
     fn start(&self) -> Duration {
-        Self::now()
+        now(ClockId::$clock)
     }
 
     fn end(&self, start: Duration) -> Duration {
-        Self::now() - start
+        now(ClockId::$clock) - start
     }
 
     fn add(&self, one: &Duration, other: &Duration) -> Duration {
@@ -43,6 +47,13 @@ impl Measurement for ProcessorTime {
     fn formatter(&self) -> &dyn ValueFormatter {
         &Formatter
     }
+}
+    )*};
+}
+
+measurements! {
+    ProcessorTime: ThreadCPUTime;
+    ProcessTime: ProcessCPUTime;
 }
 
 /// As criterion shows the time on the wall.

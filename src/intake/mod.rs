@@ -20,6 +20,8 @@ mod settle;
 mod sniff;
 mod split;
 mod stage;
+#[doc(hidden)]
+pub mod stages;
 #[cfg(test)]
 mod testing;
 mod validate;
