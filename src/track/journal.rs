@@ -60,7 +60,7 @@ pub use reader::{
     AttemptSeen, BundleSeen, Event, InDoubtSeen, JournalReader, OperatorTally, Seen, StatementSeen, Tally, Tempo,
 };
 pub use rows::*;
-pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, read_only_uri};
+pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, read_only_uri, take_over};
 
 use super::error::TrackError;
 use super::installation::{Installation, open_lock, private_folder, try_lock};
@@ -160,6 +160,12 @@ impl Journal {
         schema::check(&conn, &file, schema::FORMAT)?;
         pages::key_check(&conn, &file, installation)?;
         quick_check(&conn, &file)?;
+        if !schema::take_over(&conn).map_err(failed)? {
+            return Err(failed(rusqlite::Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+                Some("a command that reads the run keeps it from being gone on with".into()),
+            )));
+        }
         let phase = pages::phase(&conn).map_err(failed)?;
         let header = pages::header(&conn, Some(installation))?;
         let employers = Arc::new(RwLock::new(pages::employers(&conn, installation, &header.run_id)?));

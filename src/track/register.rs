@@ -147,6 +147,8 @@ impl Register {
         .map_err(failed)?;
         let register = Self { conn, installation: installation.clone() };
         register.make(installation.key_check()).map_err(failed)?;
+        // Where another process is at it, that process has done it.
+        journal::take_over(&register.conn).map_err(failed)?;
         journal::check_format(&register.conn, &file, FORMAT)?;
         let check: Option<String> = register
             .conn

@@ -99,6 +99,16 @@ pub(super) fn writing(file: &Path, vfs: Option<&str>) -> Result<Connection, rusq
     Ok(conn)
 }
 
+/// Copies what an earlier process has left in the WAL into the database, durably, and begins a new WAL. `false` where
+/// another connection kept that from being done.
+///
+/// The earlier process may have ended on a failed sync. What that sync did not write is then in memory only, looks
+/// whole, and is never written by a later sync; the next power failure would take it, and with it every commit behind
+/// it, acknowledged ones included.
+pub(in super::super) fn take_over(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map(|busy| !busy)
+}
+
 /// A connection that only reads, also where the folder cannot be written.
 pub(super) fn reading(file: &Path, vfs: Option<&str>) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
