@@ -24,11 +24,11 @@ use tokio::sync::{Semaphore, mpsc};
 /// Rows of one query.
 pub(super) const PAGE: usize = 512;
 /// Sealed letters ahead of the concurrency bound: enough for two cores to sign while requests fly.
-pub(super) const AHEAD: usize = 16;
+pub const AHEAD: usize = 16;
 /// Statements of one operator that wait for another try before nothing else of it is tried.
 pub(super) const LATER: usize = 10_000;
 /// How long an intent is written before its slot: the journal's group window and a sync.
-const LEAD: Duration = Duration::from_millis(12);
+pub const LEAD: Duration = Duration::from_millis(12);
 
 /// An operator and what its desk keeps.
 #[derive(Debug)]

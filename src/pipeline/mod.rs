@@ -35,5 +35,7 @@ mod release;
 mod renew;
 mod route;
 
-pub use open::{Ended, Order, resume, send};
-pub use release::{FINDINGS, REJECTS};
+pub use deliver::{AHEAD as LETTERS_AHEAD, LEAD as INTENT_LEAD};
+pub use open::{Ended, Order, protected, resume, send};
+pub use release::{FINDINGS, REJECTS, fate};
+pub use route::WINDOW as LOOKED_UP_TOGETHER;

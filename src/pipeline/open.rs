@@ -8,7 +8,7 @@ use super::renew::{self, Watched};
 use super::{paper, pulse, release, route};
 use crate::config::{Config, InDoubt, Rate};
 use crate::disk::Disk;
-use crate::domain::{Identity, Kontrolluppgift, Outcome, PersonDigest, Reason, stockholm};
+use crate::domain::{Digester, Identity, Kontrolluppgift, Outcome, PersonDigest, Purpose, Reason, stockholm};
 use crate::error::{Error, Exit, Result};
 use crate::gateway::{Address, Gateway, GatewaySettings};
 use crate::intake::{self, Access, Export, ExportFingerprint, IntakeError, Stop};
@@ -409,9 +409,12 @@ fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
 /// Digests of the identities in the lists of protected recipients.
 ///
 /// *Errors*: a line that is no identity is refused with its number: leaving one out would be a leak.
-fn protected(config: &Config, header: &RunHeader, installation: &Installation) -> Result<HashSet<PersonDigest>> {
+pub fn protected<'a>(
+    files: impl Iterator<Item = &'a PathBuf>,
+    digester: &dyn Digester,
+) -> Result<HashSet<PersonDigest>> {
     let mut digests = HashSet::new();
-    for file in config.protected.iter().chain(&header.protected_file) {
+    for file in files {
         let text = std::fs::read_to_string(file).map_err(|error| {
             Error::because(Exit::Settings, format!("cannot read the protected recipients {}", file.display()), error)
         })?;
@@ -427,7 +430,7 @@ fn protected(config: &Config, header: &RunHeader, installation: &Installation) -
                     format!("line {} of the protected recipients {} is no identity", number + 1, file.display());
                 return Err(Error::new(Exit::Settings, message).remedy("write one identity a line, twelve digits"));
             }
-            digests.insert(installation.person_digest(&id));
+            digests.insert(PersonDigest(digester.digest(Purpose::Person, id.as_bytes())));
         }
     }
     Ok(digests)
@@ -476,7 +479,7 @@ impl Run {
         let paper_folder =
             config.paper.as_ref().and_then(|paper| paper.folder.clone()).unwrap_or_else(|| folder.join("paper"));
         Ok(Self {
-            protected: protected(&config, &header, &installation)?,
+            protected: protected(config.protected.iter().chain(&header.protected_file), &*installation)?,
             workshop: Workshop::new(keys.sender, keys.mediator, keys.recipients, config.run.message_limit_bytes),
             printer: keys.printer,
             numbers: config

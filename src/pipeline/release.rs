@@ -165,7 +165,7 @@ fn row(run: &Run, export: u16, checked: &Checked) -> StatementRow {
 }
 
 /// What becomes of a statement, by its verdict, its form, who is protected, and the channel policy.
-fn fate(config: &Config, protected: &HashSet<PersonDigest>, checked: &Checked) -> Fate {
+pub fn fate(config: &Config, protected: &HashSet<PersonDigest>, checked: &Checked) -> Fate {
     match checked.fate {
         Verdict::Rejected => return REJECTED,
         Verdict::Removal => return Fate::Ended(Outcome::Removal, Reason::None),

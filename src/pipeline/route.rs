@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 /// Statements that are looked up together. With 84 senders in one export it gives each about 200 ids a call; with a few,
 /// full calls of a thousand. 20 000 rows are about two megabytes.
-pub(super) const WINDOW: usize = 20_000;
+pub const WINDOW: usize = 20_000;
 
 /// Statements whose recipients FaR is asked about in one call.
 struct Question {

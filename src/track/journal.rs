@@ -61,6 +61,7 @@ pub use reader::{
 };
 pub use rows::*;
 pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, read_only_uri, take_over};
+pub use writer::{ENOUGH as GROUP_ENOUGH, WINDOW as GROUP_WINDOW, WINDOWS as GROUP_WINDOWS};
 
 use super::error::TrackError;
 use super::installation::{Installation, open_lock, private_folder, try_lock};

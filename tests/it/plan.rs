@@ -2,6 +2,9 @@
 
 use crate::run::{ends_with, json, utskick};
 use crate::shape;
+use crate::world::World;
+use serde_json::Value;
+use std::path::Path;
 
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/statens-servicecenter-2017.toml");
 
@@ -75,4 +78,243 @@ fn volumes_that_cannot_be_read_end_with_65() {
         assert_eq!(output.status.code(), Some(65), "{text}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("volumes.toml"), "the file is named");
     }
+}
+
+/// A plan of an export with these further arguments, held to its schema.
+#[track_caller]
+fn plan(export: &Path, config: &Path, more: &[&str]) -> Value {
+    let mut arguments = vec!["plan", export.to_str().unwrap(), "--config", config.to_str().unwrap(), "--json"];
+    arguments.extend(more);
+    let plan = json(arguments);
+    shape::holds("plan.json", &plan);
+    plan
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap()
+}
+
+fn time(value: &Value) -> jiff::Timestamp {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+/// The settings with this rate at every gateway, and more.
+fn settings(text: String, rate: &str, more: &str) -> String {
+    text.replace("rate_per_s = \"unlimited\"", &format!("rate_per_s = {rate}\n{more}"))
+}
+
+/// Friday evening before the deadline.
+const START: [&str; 2] = ["--start", "2027-01-29T17:00:00+01:00"];
+
+#[test]
+fn every_statement_of_the_exports_is_in_the_plan() {
+    let world = World::new(&[]);
+    let exports = [
+        world.export("a.xml", 700, &["--employers", "7", "--corrections", "0.1", "--removals", "0.05"]),
+        world.export("b.xml", 300, &["--faulty", "0.01", "--seed", "2"]),
+    ];
+    world.configure(|text| settings(text, "50", ""));
+    let protected = world.path("a.xml.protected");
+    let [a, b] = [exports[0].to_str().unwrap(), exports[1].to_str().unwrap()];
+    let config = world.config();
+    let arguments = [
+        "plan",
+        a,
+        b,
+        "--config",
+        config.to_str().unwrap(),
+        "--protected",
+        protected.to_str().unwrap(),
+        "--json",
+        "--digital-share",
+        "35%",
+    ];
+    // Faulty statements end it as they end check.
+    let output = ends_with(1, arguments);
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    shape::holds("plan.json", &plan);
+    let parts: Vec<&Value> = [&plan["all"]]
+        .into_iter()
+        .chain(plan["by_form"].as_object().unwrap().values())
+        .chain(plan["by_employer"].as_object().unwrap().values())
+        .collect();
+    for part in &parts {
+        let ways = ["looked_up", "paper", "held", "rejected", "not_sent"].map(|way| number(&part[way]));
+        assert_eq!(number(&part["statements"]), ways.iter().sum::<u64>(), "{part}");
+    }
+    let all = &plan["all"];
+    for (key, table) in
+        [("statements", "by_form"), ("looked_up", "by_form"), ("rejected", "by_employer"), ("paper", "by_employer")]
+    {
+        let sum: u64 = plan[table].as_object().unwrap().values().map(|part| number(&part[key])).sum();
+        assert_eq!(sum, number(&all[key]), "{key} {table}");
+    }
+    assert_eq!(number(&all["statements"]), 1000);
+    assert!(number(&all["rejected"]) > 0 && number(&all["held"]) > 0 && number(&all["not_sent"]) > 0, "{all}");
+    let digital: u64 = plan["operators"].as_array().unwrap().iter().map(|at| number(&at["statements"])).sum();
+    assert_eq!(digital, (number(&all["looked_up"]) as f64 * 0.35).round() as u64);
+    // Nothing left, and nothing was written into the installation.
+    assert!(world.ledger().is_empty());
+    assert!(!world.path("sandbox/state").exists() && !world.path("sandbox/installation.key").exists());
+}
+
+/// What FaR was asked beforehand is what a send finds.
+#[test]
+fn a_plan_that_asked_far_knows_where_a_send_goes() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 600, &["--employers", "5"]);
+    let plan = plan(&export, &world.config(), &["--ask-far"]);
+    assert!(world.ledger().is_empty(), "nothing is sent");
+    assert_eq!(plan["asked_far"], true);
+    let mut planned: Vec<(String, u64)> = Vec::new();
+    for (place, operator) in plan["operators"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(operator["statements"], plan["all"]["known"][place]);
+        planned.push((operator["id"].as_str().unwrap().to_owned(), number(&operator["statements"])));
+    }
+    assert!(planned.iter().all(|(_, count)| *count > 0), "{planned:?}");
+    let report = world.send(&export, "run", 0);
+    for (id, count) in &planned {
+        let sent = &report["by_operator"][id]["outcomes"]["delivered"];
+        assert_eq!(sent.as_u64(), Some(*count), "{id}: {}", report["by_operator"]);
+    }
+    let letters = number(&plan["paper"]["letters"]);
+    let paper = number(&report["outcomes"]["paper"]);
+    assert_eq!(letters, paper);
+}
+
+#[test]
+fn the_same_plan_comes_out_the_same() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 400, &[]);
+    world.configure(|text| settings(text, "20", "windows = [\"mon-fri 18:00-06:00\"]"));
+    let make = || plan(&export, &world.config(), &START);
+    let plan = make();
+    assert_eq!(plan, make());
+    // Nothing starts while it is closed: Friday's window opens at 18:00 in Sweden.
+    for operator in plan["operators"].as_array().unwrap() {
+        assert!(time(&operator["first"]) >= "2027-01-29T18:00:00+01:00".parse().unwrap(), "{operator}");
+    }
+    assert_eq!(plan["bottleneck"]["limit"], "window");
+    assert!(time(&plan["bottleneck"]["without"]) < time(&plan["end"]["likely"]));
+}
+
+/// The bottleneck that is named is one that moves the end, and what is said to move it does.
+#[test]
+fn what_is_said_to_move_the_end_moves_it() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 2000, &[]);
+    let original = std::fs::read_to_string(world.config()).unwrap();
+    let with = |change: &dyn Fn(String) -> String, more: &[&str]| {
+        std::fs::write(world.config(), change(original.clone())).unwrap();
+        plan(&export, &world.config(), &[&START, more].concat())
+    };
+    let likely = |plan: &Value| time(&plan["end"]["likely"]);
+    let slow = |text: String| settings(text, "7", "");
+    let before = with(&slow, &[]);
+    assert_eq!(before["bottleneck"]["limit"], "rate", "{}", before["bottleneck"]);
+    let rate = before["bottleneck"]["remedy"]["value"].as_f64().unwrap();
+    let after = with(&|text| settings(text, &format!("{rate:?}"), ""), &[]);
+    assert!(rate > 7.0 && likely(&after) < likely(&before));
+    assert_eq!(
+        likely(&after),
+        time(&before["bottleneck"]["remedy"]["end"]),
+        "the end that was promised is the end that comes"
+    );
+
+    let few = |text: String| settings(text, "\"unlimited\"", "concurrency = 2");
+    let before = with(&few, &["--latency", "200ms"]);
+    assert_eq!(before["bottleneck"]["limit"], "answers", "{}", before["bottleneck"]);
+    let concurrency = before["bottleneck"]["remedy"]["value"].as_f64().unwrap();
+    let after =
+        with(&|text| settings(text, "\"unlimited\"", &format!("concurrency = {concurrency}")), &["--latency", "200ms"]);
+    assert!(concurrency > 2.0 && likely(&after) < likely(&before));
+
+    let far = |text: String| text.replacen("rate_per_s = \"unlimited\"", "rate_per_s = 0.1", 1);
+    let before = with(&far, &["--latency", "10ms"]);
+    assert_eq!(before["bottleneck"]["limit"], "far_rate", "{}", before["bottleneck"]);
+
+    let before = with(&|text| text, &["--latency", "1ms", "--cores", "0.1"]);
+    assert_eq!(before["bottleneck"]["limit"], "processor", "{}", before["bottleneck"]);
+}
+
+#[test]
+fn a_deadline_that_is_missed_is_said_with_what_would_hold_it() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 2000, &[]);
+    let original = std::fs::read_to_string(world.config()).unwrap();
+    let with = |rate: &str| {
+        let text =
+            format!("{}\n[run]\ndeadline = \"2027-01-29T17:00:30+01:00\"\n", settings(original.clone(), rate, ""));
+        std::fs::write(world.config(), text).unwrap();
+        plan(&export, &world.config(), &START)
+    };
+    let plan = with("7");
+    assert_eq!(plan["deadline"]["holds"], false);
+    assert!(plan["deadline"]["margin_s"].as_f64().unwrap() < 0.0);
+    let rate = plan["bottleneck"]["remedy"]["value"].as_f64().unwrap();
+    let plan = with(&format!("{rate:?}"));
+    assert_eq!(plan["deadline"]["holds"], true, "{rate}/s");
+}
+
+#[test]
+fn the_timeline_is_a_picture_with_its_words() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 300, &[]);
+    world.configure(|text| {
+        format!(
+            "{}\n[run]\ndeadline = \"2027-01-29T19:10:00+01:00\"\n",
+            settings(text, "20", "windows = [\"fri 18:00-06:00\"]")
+        )
+        .replace("Sandlådan Ett", "Ett & <Två>")
+    });
+    let svg = world.path("t.svg");
+    let _ = plan(&export, &world.config(), &[&START[..], &["--svg", svg.to_str().unwrap()]].concat());
+    let text = std::fs::read_to_string(svg).unwrap();
+    let mut reader = quick_xml::Reader::from_str(&text);
+    let mut depth = 0;
+    loop {
+        match reader.read_event().unwrap() {
+            quick_xml::events::Event::Start(_) => depth += 1,
+            quick_xml::events::Event::End(_) => depth -= 1,
+            quick_xml::events::Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert_eq!(depth, 0, "whole");
+    for words in [
+        "<title",
+        "<desc",
+        "Ett &amp; &lt;Två&gt;",
+        "deadline",
+        "statements",
+        "time in Sweden",
+        "prefers-color-scheme:dark",
+        "class=\"closed\" x",
+    ] {
+        assert!(text.contains(words), "{words} is missing");
+    }
+    assert!(!text.contains("NaN") && !text.contains("inf"));
+}
+
+#[test]
+fn what_cannot_be_planned_says_why() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 50, &[]);
+    let (export, config) = (export.to_str().unwrap(), world.config());
+    let config = config.to_str().unwrap();
+    ends_with(64, ["plan"]);
+    ends_with(64, ["plan", export]);
+    ends_with(64, ["plan", export, "--config", config, "--digital-share", "1.5"]);
+    ends_with(64, ["plan", export, "--config", config, "--digital-share", "0.5", "--ask-far"]);
+    ends_with(64, ["plan", export, "--config", config, "--operator-share", "Nobody=0.5"]);
+    ends_with(64, ["plan", export, "--config", config, "--latency", "soon"]);
+    ends_with(78, ["plan", export, "--config", export]);
+    ends_with(65, ["plan", config, "--config", config]);
+    ends_with(65, ["plan", export, "--config", config, "--measured", export]);
+    // FaR has no sandbox at this address any more.
+    world.configure(|text| {
+        text.replace("https://127.0.0.1", "https://127.0.0.2")
+            .replace("\n[far]\n", "\n[far]\ngive_up_after = \"1s\"\ntimeout = \"1s\"\n")
+    });
+    ends_with(69, ["plan", export, "--config", config, "--ask-far"]);
 }

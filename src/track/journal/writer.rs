@@ -27,11 +27,11 @@ use std::time::Duration;
 
 /// How long a group gathers: the most that group commit adds to the latency of an intent, besides the sync itself.
 /// 5 ms, since at 1 000 requests a second it makes groups of ten, and a request over a network takes longer.
-pub(super) const WINDOW: Duration = Duration::from_millis(5);
+pub const WINDOW: Duration = Duration::from_millis(5);
 /// Most windows that a group gathers for while nothing in it is urgent.
-pub(super) const WINDOWS: usize = 4;
+pub const WINDOWS: usize = 4;
 /// Changes after which a group gathers no longer: the sync is then a small part of it.
-pub(super) const ENOUGH: usize = 64;
+pub const ENOUGH: usize = 64;
 /// Most changes in one group.
 pub(super) const GROUP: usize = 512;
 /// Rows of pass 1 between two commits.

@@ -1,42 +1,11 @@
-//! `plan`: what a send will take, before anything is sent.
+//! How a forecast is told.
 
-use super::print;
-use super::report::{as_json, grouped};
-use crate::error::{Exit, Result};
-use crate::plan::forecast::{Forecast, Volumes};
-use clap::Args;
+use crate::cli::report::grouped;
+use crate::plan::forecast::Forecast;
 use std::fmt::Write;
-use std::path::PathBuf;
 
-/// Say what a send will take, before anything is sent.
-///
-/// From volumes instead of exports (--forecast): documents a year, how many go digitally, and what that saves.
-///
-/// Ends with 0, or with 65 when a file cannot be read.
-#[derive(Debug, Args)]
-pub struct Plan {
-    /// Volumes and costs to compute from, a TOML file; testdata/statens-servicecenter-2017.toml is one
-    #[arg(long, value_name = "FILE", required = true)]
-    forecast: PathBuf,
-    /// Print as JSON (testdata/schemas/forecast.json)
-    #[arg(long)]
-    json: bool,
-}
-
-impl Plan {
-    /// Computes, and prints what it came to.
-    pub fn run(self) -> Result<Exit> {
-        let forecast = Forecast::of(&Volumes::read(&self.forecast)?)?;
-        if self.json {
-            print(&format!("{}\n", as_json(&forecast)?))?;
-        } else {
-            print(&forecast_text(&forecast))?;
-        }
-        Ok(Exit::Done)
-    }
-}
-
-fn forecast_text(forecast: &Forecast) -> String {
+/// A forecast for people.
+pub(super) fn text(forecast: &Forecast) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write_forecast(&mut out, forecast);

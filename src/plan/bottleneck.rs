@@ -1,0 +1,282 @@
+//! What a send waits for: the limit without which it would end first, and what would move it.
+//!
+//! Each limit is lifted in turn and the send simulated again; the one that moves the end most is named. Operators that end
+//! together are lifted together, since to lift one of two equal ones moves nothing.
+
+use super::model::{Model, Nanos, Opening};
+use super::simulate::{Keep, Simulated, simulate};
+use rayon::prelude::*;
+use serde::Serialize;
+
+/// What may limit a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// An operator's agreed rate.
+    Rate,
+    /// How fast an operator answers, with so many requests under way as its concurrency allows.
+    Answers,
+    /// An operator's delivery windows, and FaR's where it has any: what may not be asked cannot be sent either.
+    Window,
+    /// FaR's agreed rate.
+    FarRate,
+    /// How fast FaR answers, with so many calls under way as its concurrency allows.
+    FarAnswers,
+    /// FaR's windows.
+    FarWindow,
+    /// Making letters and sending them: the processor.
+    Processor,
+    /// Making letters for paper: the processor.
+    Paper,
+    /// The start of the program and pass 1.
+    Reading,
+}
+
+/// The limit that matters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bottleneck {
+    /// Which.
+    pub limit: Limit,
+    /// Of which operators, by their place in the settings; empty where it is none of theirs.
+    pub operators: Vec<usize>,
+    /// When the send would end if nothing of this kind limited it; `None`: never.
+    pub without: Option<Nanos>,
+    /// A change that moves the end.
+    pub remedy: Option<Remedy>,
+}
+
+/// A change that moves the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Remedy {
+    /// The rate a second of each of the operators (or FaR), or their concurrency, or cores: by the limit.
+    pub value: f64,
+    /// When the send would end then.
+    pub end: Nanos,
+}
+
+/// All limits, in the order in which the first of equals is named.
+const LIMITS: [Limit; 9] = [
+    Limit::Rate,
+    Limit::Answers,
+    Limit::FarRate,
+    Limit::FarAnswers,
+    Limit::FarWindow,
+    Limit::Window,
+    Limit::Processor,
+    Limit::Paper,
+    Limit::Reading,
+];
+/// Operators whose ends are no further apart than this part of the send end together.
+const TOGETHER: f64 = 0.02;
+/// A change is proposed up to this factor, unless the deadline needs more: nobody agrees to a hundredfold rate.
+const MODEST: f64 = 2.0;
+/// What a deadline may need at most.
+const BOLD: f64 = 1000.0;
+
+impl Bottleneck {
+    /// The bottleneck of a send that was simulated; with a deadline that is missed, the remedy is what would hold it.
+    pub fn of(model: &Model, simulated: &Simulated, deadline: Option<Nanos>) -> Self {
+        let operators = ending_together(simulated);
+        let end = |limit| simulate(&lifted(model, limit, &operators), Keep::default()).end;
+        let ends: Vec<(Limit, Option<Nanos>)> = LIMITS.par_iter().map(|limit| (*limit, end(*limit))).collect();
+        // The first of those that end first.
+        let best = ends.into_iter().min_by_key(|(_, end)| end.unwrap_or(Nanos::MAX));
+        let (limit, without) = best.unwrap_or((Limit::Reading, simulated.end));
+        let remedy = remedy(model, limit, &operators, simulated.end, without, deadline);
+        let operators = if limit.is_of_operators() { operators } else { Vec::new() };
+        Self { limit, operators, without, remedy }
+    }
+
+    /// What is told of it: the limit, and what would move it. `at` writes a time of the send as people read it.
+    pub fn words(&self, model: &Model, at: impl Fn(Nanos) -> String) -> String {
+        let desks: Vec<_> = self.operators.iter().filter_map(|place| model.desks.get(*place)).collect();
+        let names = listed(&desks.iter().map(|desk| desk.name.clone()).collect::<Vec<_>>());
+        let each = if desks.len() > 1 { " each" } else { "" };
+        let rates: Vec<String> =
+            desks.iter().map(|desk| desk.gate.rate.map_or("no limit".into(), per_second)).collect();
+        let same = |texts: &[String]| texts.windows(2).all(|pair| pair.first() == pair.last());
+        let rates = if same(&rates) { rates.into_iter().take(1).collect() } else { rates };
+        let answers = |concurrency: usize, latency_s: f64| {
+            format!("{concurrency} requests at a time, answered in {}", milliseconds(latency_s))
+        };
+        let what = match self.limit {
+            Limit::Rate => format!("the agreed rate of {names}, {}{each}", listed(&rates)),
+            Limit::Answers => {
+                let of: Vec<String> =
+                    desks.iter().map(|desk| answers(desk.gate.concurrency, desk.gate.latency_s)).collect();
+                let of = if same(&of) { of.into_iter().take(1).collect() } else { of };
+                format!("the answers of {names}: {}", of.join("; "))
+            }
+            Limit::Window if model.far.opening == Opening(None) => format!("the delivery windows of {names}"),
+            Limit::Window => format!("the delivery windows of {names}, and FaR's"),
+            Limit::FarRate => format!("FaR's agreed rate, {}", model.far.rate.map_or("no limit".into(), per_second)),
+            Limit::FarAnswers => {
+                format!("FaR's answers: {}", answers(model.far.concurrency, model.far.latency_s))
+            }
+            Limit::FarWindow => "FaR's windows".into(),
+            Limit::Processor => format!("the processor: {} for letters, signatures and requests", cores(model.cores)),
+            Limit::Paper => format!("the processor: {} for letters on paper", cores(model.cores)),
+            Limit::Reading => "the start of the program and reading the exports".into(),
+        };
+        let then = match (self.remedy, self.limit) {
+            (None, _) => match self.without {
+                Some(end) => format!("; without it the send would end {}", at(end)),
+                None => String::new(),
+            },
+            (Some(Remedy { value, end }), Limit::Rate | Limit::FarRate) => {
+                format!("; {}{each} would end {}", per_second(value), at(end))
+            }
+            (Some(Remedy { value, end }), Limit::Answers | Limit::FarAnswers) => {
+                format!("; a concurrency of {value:.0}{each} would end {}", at(end))
+            }
+            (Some(Remedy { value, end }), _) => format!("; {} would end {}", cores(value), at(end)),
+        };
+        format!("{what}{then}")
+    }
+}
+
+impl Limit {
+    /// Whether it is a limit of operators.
+    pub const fn is_of_operators(self) -> bool {
+        matches!(self, Self::Rate | Self::Answers | Self::Window)
+    }
+}
+
+/// The same send without a limit.
+pub fn lifted(model: &Model, limit: Limit, operators: &[usize]) -> Model {
+    let mut model = model.clone();
+    let mut gates: Vec<_> =
+        model.desks.iter_mut().enumerate().filter(|(place, _)| operators.contains(place)).map(|(_, at)| at).collect();
+    match limit {
+        Limit::Rate => gates.iter_mut().for_each(|desk| desk.gate.rate = None),
+        Limit::Answers => gates.iter_mut().for_each(|desk| desk.gate.concurrency *= 1024),
+        Limit::Window => {
+            gates.iter_mut().for_each(|desk| desk.gate.opening = Opening(None));
+            model.far.opening = Opening(None);
+        }
+        Limit::FarRate => model.far.rate = None,
+        Limit::FarAnswers => model.far.concurrency *= 1024,
+        Limit::FarWindow => model.far.opening = Opening(None),
+        Limit::Processor => {
+            for desk in &mut model.desks {
+                (desk.letter_s, desk.attempt_s) = (0.0, 0.0);
+            }
+            (model.lookup_s, model.beside_s) = (0.0, 0.0);
+        }
+        Limit::Paper => model.paper.letter_s = 0.0,
+        Limit::Reading => {
+            let reading = &mut model.reading;
+            (reading.check_s_per_byte, reading.release_s_per_statement, reading.start_s) = (0.0, 0.0, 0.0);
+        }
+    }
+    model
+}
+
+/// Operators whose last statement ends with the last of all.
+fn ending_together(simulated: &Simulated) -> Vec<usize> {
+    // One that never gets to its end holds the send up more than any that does.
+    let Some(_) = simulated.end else { return (0..simulated.desks.len()).collect() };
+    let last = simulated.desks.iter().map(|desk| desk.end).max().unwrap_or(0);
+    let near = (last as f64 * (1.0 - TOGETHER)) as Nanos;
+    let ending = simulated.desks.iter().enumerate().filter(|(_, desk)| desk.end > 0 && desk.end >= near);
+    ending.map(|(place, _)| place).collect()
+}
+
+/// A change of the limit that moves the end: what the deadline needs; else as much as it takes until something else
+/// limits, but no more than twofold.
+fn remedy(
+    model: &Model,
+    limit: Limit,
+    operators: &[usize],
+    end: Option<Nanos>,
+    without: Option<Nanos>,
+    deadline: Option<Nanos>,
+) -> Option<Remedy> {
+    let (end, without) = (end?, without?);
+    // The largest of those that end together: a factor is meant for each of them.
+    let values = operators.iter().filter_map(|place| model.desks.get(*place)).map(|desk| match limit {
+        Limit::Rate => desk.gate.rate.unwrap_or(0.0),
+        _ => desk.gate.concurrency as f64,
+    });
+    let value = match limit {
+        Limit::Rate | Limit::Answers => values.fold(0.0, f64::max),
+        Limit::FarRate => model.far.rate?,
+        Limit::FarAnswers => model.far.concurrency as f64,
+        Limit::Processor | Limit::Paper => model.cores,
+        Limit::Window | Limit::FarWindow | Limit::Reading => return None,
+    };
+    let ends = |value: f64| simulate(&changed(model, limit, operators, value), Keep::default()).end;
+    let missed = deadline.filter(|deadline| end > *deadline && without <= *deadline);
+    let (goal, most) = match missed {
+        Some(deadline) => (deadline, BOLD),
+        None => (without + ((end - without) as f64 * TOGETHER) as Nanos, MODEST),
+    };
+    let rounded = |value: f64| round_up(limit, value);
+    let (mut low, mut high) = (1.0, most);
+    if ends(rounded(value * high))? <= goal {
+        for _ in 0..12 {
+            let middle = f64::midpoint(low, high);
+            if ends(rounded(value * middle)).is_some_and(|end| end <= goal) { high = middle } else { low = middle }
+        }
+    } else if missed.is_some() {
+        return None;
+    }
+    let proposed = rounded(value * high);
+    ends(proposed).filter(|moved| *moved < end).map(|end| Remedy { value: proposed, end })
+}
+
+/// The same send with another value of a limit, for each of the operators.
+fn changed(model: &Model, limit: Limit, operators: &[usize], value: f64) -> Model {
+    let mut model = model.clone();
+    for (place, desk) in model.desks.iter_mut().enumerate() {
+        if operators.contains(&place) {
+            match limit {
+                Limit::Rate => desk.gate.rate = Some(value),
+                Limit::Answers => desk.gate.concurrency = value as usize,
+                _ => {}
+            }
+        }
+    }
+    match limit {
+        Limit::FarRate => model.far.rate = Some(value),
+        Limit::FarAnswers => model.far.concurrency = value as usize,
+        Limit::Processor | Limit::Paper => {
+            model.threads = (model.threads as f64 * value / model.cores).ceil() as usize;
+            model.cores = value;
+        }
+        _ => {}
+    }
+    model
+}
+
+/// A value that one can agree on: whole, or with one decimal where it is small.
+fn round_up(limit: Limit, value: f64) -> f64 {
+    match limit {
+        Limit::Rate | Limit::FarRate if value < 10.0 => (value * 10.0 - 1e-6).ceil() / 10.0,
+        _ => (value - 1e-6).ceil(),
+    }
+}
+
+pub(super) fn per_second(rate: f64) -> String {
+    if rate.fract() == 0.0 { format!("{rate:.0}/s") } else { format!("{rate:.1}/s") }
+}
+
+fn cores(cores: f64) -> String {
+    match cores {
+        1.0 => "1 core".into(),
+        whole if whole.fract() == 0.0 => format!("{whole:.0} cores"),
+        part => format!("{part:.1} cores"),
+    }
+}
+
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.0} ms", seconds * 1e3)
+}
+
+fn listed(texts: &[String]) -> String {
+    match texts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
