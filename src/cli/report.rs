@@ -127,6 +127,10 @@ fn write_text(out: &mut String, report: &Numbers) -> std::fmt::Result {
         report.rates.delivered_per_s,
         report.rates.best_minute_per_s
     )?;
+    let (full, resumed) = report.handshakes.values().fold((0, 0), |all, of| (all.0 + of.full, all.1 + of.resumed));
+    if full + resumed > 0 {
+        writeln!(out, "TLS handshakes {}, and {} that resumed a session", grouped(full), grouped(resumed))?;
+    }
     if !report.bundles.is_empty() {
         let letters: u64 = report.bundles.iter().map(|bundle| u64::from(bundle.letters)).sum();
         writeln!(out, "Print bundles {}, with {} letters", report.bundles.len(), grouped(letters))?;

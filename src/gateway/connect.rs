@@ -13,7 +13,7 @@ use super::throttle::Throttle;
 use super::tls::{self, Tls};
 use crate::config::Rate;
 use crate::domain::{Reason, Windows};
-use crate::watch::{Waits, crash};
+use crate::watch::{Handshakes, Waits, crash};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -37,7 +37,9 @@ const ANSWER_LIMIT_BYTES: usize = 4 << 20;
 pub struct Address {
     host: String,
     port: u16,
-    path: String,
+    /// Path and query, and the host as HTTP has it: made once, since every request needs them.
+    path: Uri,
+    host_header: HeaderValue,
 }
 
 impl Address {
@@ -48,8 +50,10 @@ impl Address {
             return None;
         }
         let host = uri.host().filter(|host| !host.is_empty())?.to_owned();
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Some(Self { host, port: uri.port_u16().unwrap_or(443), path })
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).parse().ok()?;
+        let port = uri.port_u16().unwrap_or(443);
+        let named = if port == 443 { host.clone() } else { format!("{host}:{port}") };
+        Some(Self { host_header: HeaderValue::try_from(named).ok()?, host, port, path })
     }
 
     fn same_server(&self, other: &Self) -> bool {
@@ -213,9 +217,10 @@ impl Gateway {
         &self.breaker
     }
 
-    /// TLS handshakes so far, and how many of them resumed a session.
-    pub fn handshakes(&self) -> (u64, u64) {
-        (self.handshakes.load(Ordering::Relaxed), self.resumed.load(Ordering::Relaxed))
+    /// TLS handshakes so far.
+    pub fn handshakes(&self) -> Handshakes {
+        let resumed = self.resumed.load(Ordering::Relaxed);
+        Handshakes { full: self.handshakes.load(Ordering::Relaxed).saturating_sub(resumed), resumed }
     }
 
     /// Waits for a place under the concurrency bound, for the breaker, and for a connection.
@@ -412,9 +417,8 @@ impl Drop for Probe<'_> {
 }
 
 fn request(address: &Address, body: Bytes) -> Result<Request<Full<Bytes>>, CallError> {
-    let host = if address.port == 443 { address.host.clone() } else { format!("{}:{}", address.host, address.port) };
-    Request::post(&address.path)
-        .header(HOST, host)
+    Request::post(address.path.clone())
+        .header(HOST, address.host_header.clone())
         .header(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"))
         .header("SOAPAction", HeaderValue::from_static("\"\""))
         .body(Full::new(body))

@@ -37,11 +37,25 @@ pub(super) struct Desk {
     pub(super) gateway: Gateway,
     pub(super) settings: Operator,
     budget: Mutex<retry::Budget>,
+    /// The last address that FaR gave, read; an operator has one.
+    address: Mutex<Option<(String, Arc<Address>)>>,
 }
 
 impl Desk {
     pub(super) fn new(index: usize, gateway: Gateway, settings: Operator) -> Self {
-        Self { index, gateway, settings, budget: Mutex::default() }
+        Self { index, gateway, settings, budget: Mutex::default(), address: Mutex::default() }
+    }
+
+    fn address(&self, text: &str) -> Option<Arc<Address>> {
+        let mut last = self.address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, address)) = last.as_ref()
+            && known == text
+        {
+            return Some(Arc::clone(address));
+        }
+        let address = Arc::new(Address::parse(text)?);
+        *last = Some((text.to_owned(), Arc::clone(&address)));
+        Some(address)
     }
 
     fn wait_before_retry(&self, attempt: u32, asked: Option<Duration>) -> Duration {
@@ -300,7 +314,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
     if item.doubt.is_none() && Duration::try_from(age).is_ok_and(|age| age > run.config.run.lookup_max_age) {
         return look_up_again(run, desk, &item, AskAgain::Stale).await;
     }
-    let Some(address) = Address::parse(&item.routed.address) else {
+    let Some(address) = desk.address(&item.routed.address) else {
         return end(run, desk, &item, End::Unreachable(Reason::UnknownOperator), None).await;
     };
     let earlier = item.doubt.as_ref().map(|(intent, _)| Arc::clone(intent));
@@ -321,6 +335,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
     let body = Bytes::from(std::mem::take(&mut made.sealed.bytes));
     loop {
         let lease = tokio::select! {
+            biased;
             lease = desk.gateway.lease(&address) => lease,
             () = run.play.drain.cancelled() => return stays,
         };

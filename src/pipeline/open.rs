@@ -19,7 +19,7 @@ use crate::track::{
     Counts, DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
     RunHeader, RunOperator, Work,
 };
-use crate::watch::{self, Progress, Stage, crash};
+use crate::watch::{self, Handshakes, Progress, Stage, crash};
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -285,9 +285,9 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
     renewal.abort();
     ended.cancel();
     keeper.await.map_err(|error| Error::because(Exit::Storage, "the pulse stopped", error))?;
-    for desk in &desks {
-        let (handshakes, resumed) = desk.gateway.handshakes();
-        run.note("handshakes", &format!("{}: {handshakes}, {resumed} of them resumed", desk.settings.name));
+    for gateway in desks.iter().map(|desk| &desk.gateway).chain([&run.far.gateway]) {
+        let seen = gateway.handshakes();
+        run.note(Handshakes::EVENT, &seen.text(gateway.name()));
     }
     Ok(())
 }

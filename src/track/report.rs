@@ -9,6 +9,7 @@ use super::halves::{Digital, OnPaper};
 use super::journal::{BundleSeen, Counts, JournalReader, Phase};
 use crate::domain::{Outcome, Reason};
 use crate::error::Exit;
+use crate::watch::Handshakes;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -56,6 +57,8 @@ pub struct Report {
     pub requests: u64,
     /// Attempts that were surely not accepted, and were tried again or given up.
     pub retries: u64,
+    /// TLS handshakes by the gateway's name, of the processes that came to an orderly end.
+    pub handshakes: BTreeMap<String, Handshakes>,
     /// How fast it went.
     pub rates: Rates,
     /// What ended when.
@@ -237,6 +240,7 @@ impl Report {
             in_doubt: in_doubt.collect(),
             requests,
             retries,
+            handshakes: reader.handshakes()?,
             rates,
             throughput,
             bundles: reader.bundles()?,

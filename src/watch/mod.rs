@@ -7,12 +7,14 @@
 
 pub mod crash;
 mod guard;
+mod handshakes;
 mod line;
 mod log;
 mod progress;
 mod waits;
 
 pub use guard::guard;
+pub use handshakes::Handshakes;
 pub use line::show;
 pub use log::Log;
 pub use progress::{OperatorProgress, Progress, Stage};

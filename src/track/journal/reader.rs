@@ -10,6 +10,7 @@ use super::{Counts, Phase, RunHeader};
 use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, Reason, StatementKey};
 use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::track::{Checkpoint, Pulse};
+use crate::watch::Handshakes;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
@@ -342,6 +343,23 @@ impl JournalReader {
             )
             .map(|count| count as u64)
             .map_err(unreadable("the tempo"))
+    }
+
+    /// TLS handshakes by the gateway's name, summed over processes.
+    pub fn handshakes(&self) -> Result<BTreeMap<String, Handshakes>, TrackError> {
+        let query = || -> rusqlite::Result<BTreeMap<String, Handshakes>> {
+            let mut all: BTreeMap<String, Handshakes> = BTreeMap::new();
+            let mut statement = self.conn.prepare("SELECT text FROM event WHERE kind = ?1")?;
+            let mut rows = statement.query([Handshakes::EVENT])?;
+            while let Some(row) = rows.next()? {
+                let text: String = row.get(0)?;
+                if let Some((gateway, seen)) = Handshakes::read(&text) {
+                    *all.entry(gateway.to_owned()).or_default() += seen;
+                }
+            }
+            Ok(all)
+        };
+        query().map_err(unreadable("the handshakes"))
     }
 
     /// The last events, newest last.

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Statement, params};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
@@ -121,9 +121,9 @@ pub(super) struct Writer<'c> {
     words: HashMap<Vec<u8>, i64>,
     flights: HashMap<u64, Flight>,
     /// Changes of `tally` by the group under way: (kind, operator, reason).
-    tally: HashMap<(i64, i64, i64), i64>,
+    tally: BTreeMap<(i64, i64, i64), i64>,
     /// Changes of `tempo` by the group under way: (second, operator) -> (delivered, other).
-    tempo: HashMap<(i64, i64), (i64, i64)>,
+    tempo: BTreeMap<(i64, i64), (i64, i64)>,
     /// Rows of pass 1 in the open transaction.
     admitted: Option<usize>,
 }
@@ -192,8 +192,8 @@ impl<'c> Writer<'c> {
             employers,
             words: HashMap::new(),
             flights: HashMap::new(),
-            tally: HashMap::new(),
-            tempo: HashMap::new(),
+            tally: BTreeMap::new(),
+            tempo: BTreeMap::new(),
             admitted: None,
         };
         writer.load().map_err(failed)?;
@@ -578,7 +578,7 @@ impl<'c> Writer<'c> {
     fn apply_all(&mut self, group: &mut [Op]) -> Result<Vec<Result<(), TrackError>>, TrackError> {
         let failed = |error| TrackError::storage("write the journal", error);
         self.commit_admitted().map_err(failed)?;
-        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+        self.run_cached("BEGIN IMMEDIATE", []).map_err(failed)?;
         let mut results = Vec::with_capacity(group.len());
         for op in group.iter_mut() {
             let result = self.apply(&mut op.change);
@@ -591,7 +591,7 @@ impl<'c> Writer<'c> {
             }
         }
         self.write_counters().map_err(failed)?;
-        self.conn.execute_batch("COMMIT").map_err(failed)?;
+        self.run_cached("COMMIT", []).map_err(failed)?;
         group.iter().filter_map(|op| op.change.boundaries()).for_each(|(_, synced)| crash::point(synced));
         Ok(results)
     }
@@ -601,14 +601,16 @@ impl<'c> Writer<'c> {
             "INSERT INTO tally VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT(kind, operator, reason) DO UPDATE SET count = count + excluded.count",
         )?;
-        for ((kind, operator, reason), change) in self.tally.drain().filter(|(_, change)| *change != 0) {
+        for ((kind, operator, reason), change) in
+            std::mem::take(&mut self.tally).into_iter().filter(|(_, change)| *change != 0)
+        {
             tally.execute(params![kind, operator, reason, change])?;
         }
         let mut tempo = self.conn.prepare_cached(
             "INSERT INTO tempo VALUES (?1, ?2, ?3, ?4) ON CONFLICT(second, operator)
              DO UPDATE SET delivered = delivered + excluded.delivered, other = other + excluded.other",
         )?;
-        for ((second, operator), (delivered, other)) in self.tempo.drain() {
+        for ((second, operator), (delivered, other)) in std::mem::take(&mut self.tempo) {
             tempo.execute(params![second, operator, delivered, other])?;
         }
         Ok(())
