@@ -9,15 +9,15 @@
 
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::{rand, signature};
-use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use rustix::time::{ClockId, clock_gettime};
 use std::borrow::Cow;
 use std::hint::black_box;
-use std::time::Duration;
+use support::ProcessorTime;
 use utskick::config::Sender;
 use utskick::domain::{FieldIndex, Form, KodLista, Kontrolluppgift, SchemaVersion, Type};
 use utskick::prepare::compose::{Composer, Sheet};
+
+mod support;
 
 fn record(form: Form, fields: &[(u16, &str)]) -> Kontrolluppgift<'static> {
     let mut record =
@@ -75,35 +75,7 @@ fn full(form: Form) -> Kontrolluppgift<'static> {
     record(form, &fields)
 }
 
-/// CPU time of the thread, told as wall time is.
-struct CpuTime(WallTime);
-
-impl Measurement for CpuTime {
-    type Intermediate = Duration;
-    type Value = Duration;
-
-    fn start(&self) -> Duration {
-        let now = clock_gettime(ClockId::ThreadCPUTime);
-        Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or_default())
-    }
-    fn end(&self, start: Duration) -> Duration {
-        self.start().saturating_sub(start)
-    }
-    fn add(&self, one: &Duration, other: &Duration) -> Duration {
-        *one + *other
-    }
-    fn zero(&self) -> Duration {
-        Duration::ZERO
-    }
-    fn to_f64(&self, value: &Duration) -> f64 {
-        self.0.to_f64(value)
-    }
-    fn formatter(&self) -> &dyn ValueFormatter {
-        self.0.formatter()
-    }
-}
-
-fn letters(c: &mut Criterion<CpuTime>) {
+fn letters(c: &mut Criterion<ProcessorTime>) {
     let composer = Composer::new();
     let sender = Sender {
         id: None,
@@ -148,7 +120,7 @@ fn letters(c: &mut Criterion<CpuTime>) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().with_measurement(CpuTime(WallTime));
+    config = Criterion::default().with_measurement(ProcessorTime);
     targets = letters
 }
 criterion_main!(benches);

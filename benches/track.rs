@@ -8,24 +8,14 @@
 use criterion::measurement::{Measurement, ValueFormatter};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use futures::StreamExt;
-use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use utskick::config;
-use utskick::domain::{ContentDigest, Form, MessageId, Organisation, PersonDigest, RecordDigest, Span, StatementKey};
-use utskick::track::{
-    DigitalEnd, End, Fate, Found, Half, Installation, Intent, Journal, RouteRow, RunExport, RunHeader, RunOperator,
-    StatementRow,
-};
-
-/// Requests under way at once: the sum of the operators' concurrency bounds in a usual set-up.
-const UNDER_WAY: usize = 64;
-const OPERATORS: u16 = 3;
-const PASS_ONE_BATCH: u64 = 2000;
-const LOOK_UP_BATCH: u64 = 1000;
+use utskick::bench::clock::Whose;
+use utskick::bench::stages::journal::{self, OPERATORS, admit, header, installation, release, route};
+use utskick::track::{DigitalEnd, End, Installation, Journal};
 
 /// Processor time of the whole process.
 struct Processor;
@@ -75,126 +65,20 @@ impl ValueFormatter for Format {
 }
 
 fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    Whose::Process.now()
 }
 
-fn digest(kind: u8, number: u64) -> [u8; 16] {
-    let mut bytes = [kind; 16];
-    for (to, from) in bytes.iter_mut().zip(number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()) {
-        *to = from;
-    }
-    bytes
-}
-
-fn row(ordinal: u64, employer: Option<Organisation>) -> StatementRow {
-    StatementRow {
-        span: Span { ordinal, offset: ordinal * 1500, length: 1450 },
-        export: 0,
-        record: RecordDigest(digest(1, ordinal)),
-        form: Some(Form::KU10),
-        uppgiftslamnare: employer,
-        person: Some(PersonDigest(digest(2, ordinal))),
-        key: Some(StatementKey(digest(3, ordinal))),
-        content: Some(ContentDigest(digest(4, ordinal))),
-        correction: false,
-        fate: Fate::Send { digital: Half::Waiting, paper: Half::Fallback },
-    }
-}
-
-fn header(run_id: String) -> RunHeader {
-    let operators = (0..OPERATORS).map(|number| RunOperator {
-        id: format!("16{number:010}"),
-        name: format!("{number}"),
-        rate_per_s: None,
-    });
-    RunHeader {
-        run_id,
-        created: jiff::Timestamp::now(),
-        config_file: "utskick.toml".into(),
-        protected_file: None,
-        exports: Vec::new(),
-        operators: operators.collect(),
-        deadline: None,
-        remembered: serde_json::Value::Null,
-    }
-}
-
-type Outcome<T> = Result<T, utskick::track::TrackError>;
-
-fn admit(journal: &Journal, statements: u64) -> Outcome<()> {
-    let employer = Organisation::parse("165021680250").ok();
-    let mut next = 1;
-    while next <= statements {
-        let last = statements.min(next + PASS_ONE_BATCH - 1);
-        journal.admit((next..=last).map(|ordinal| row(ordinal, employer)).collect())?;
-        next = last + 1;
-    }
-    journal.sync()
-}
-
-fn release(journal: &Journal, statements: u64) -> Outcome<()> {
-    journal.release(vec![RunExport { fingerprint: serde_json::Value::Null, first_ordinal: 1, statements }])
-}
-
-async fn route(journal: &Journal, statements: u64) -> Outcome<()> {
-    let at = jiff::Timestamp::now();
-    let mut next = 1;
-    while next <= statements {
-        let last = statements.min(next + LOOK_UP_BATCH - 1);
-        let rows = (next..=last).map(|ordinal| RouteRow {
-            ordinal,
-            looked_up: at,
-            found: Found::Mailbox {
-                operator: (ordinal % u64::from(OPERATORS)) as u16,
-                address: "https://operator.example/service/v3".into(),
-            },
-        });
-        journal.route(rows.collect()).await?;
-        next = last + 1;
-    }
-    Ok(())
-}
-
-async fn send(journal: &Journal, ordinal: u64) -> Outcome<()> {
-    let at = jiff::Timestamp::now();
-    let intent = Intent {
-        ordinal,
-        attempt: 1,
-        operator: (ordinal % u64::from(OPERATORS)) as u16,
-        address: "https://operator.example/service/v3".into(),
-        at,
-        seal_date: "2027-01-12".into(),
-        sender_cert: [1; 32],
-        mediator_cert: [2; 32],
-        renderer: 1,
-        content_secrets: None,
-        request_sha256: [3; 32],
-        message_id: MessageId(digest(5, ordinal)),
-    };
-    journal.intend(intent).await?;
-    let end = End::Delivered { trans_id: "00000000-0000-4000-8000-000000000000".into() };
-    let end = DigitalEnd { ordinal, attempt: 1, at, end, fault_code: None, call_id: None, detail: None };
-    journal.end_digital(end).await
-}
-
+/// Where each goes, intents and outcomes, on a runtime of its own.
 fn send_all(journal: &Journal, statements: u64) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else { return Ok(()) };
     runtime.block_on(async {
         route(journal, statements).await?;
-        let mut sends =
-            futures::stream::iter(1..=statements).map(|ordinal| send(journal, ordinal)).buffer_unordered(UNDER_WAY);
-        while let Some(sent) = sends.next().await {
-            sent?;
-        }
-        Ok(())
+        journal::send_all(journal, statements).await
     })
 }
 
-fn installation(folder: &Path) -> Outcome<Installation> {
-    Installation::open(&config::Installation { state: folder.join("state"), key_file: folder.join("installation.key") })
-}
+type Outcome<T> = Result<T, utskick::track::TrackError>;
 
 /// A run of a million statements that was stopped when 700,000 had ended.
 fn stopped_run(folder: &Path) -> Outcome<Installation> {

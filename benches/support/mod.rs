@@ -2,8 +2,8 @@
 
 use criterion::Throughput;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
+use utskick::bench::clock::Whose;
 
 /// Measures the processor time of the thread instead of the time on the wall: what a shared machine does beside it does
 /// not count. Only for work that stays on its thread.
@@ -13,11 +13,6 @@ pub struct ProcessorTime;
 #[allow(dead_code)] // not every bench has work on several threads
 pub struct ProcessTime;
 
-fn now(clock: ClockId) -> Duration {
-    let time = clock_gettime(clock);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
-}
-
 macro_rules! measurements {
     ($($name:ident: $clock:ident;)*) => {$(
 impl Measurement for $name {
@@ -25,11 +20,11 @@ impl Measurement for $name {
     type Value = Duration;
 
     fn start(&self) -> Duration {
-        now(ClockId::$clock)
+        Whose::$clock.now()
     }
 
     fn end(&self, start: Duration) -> Duration {
-        now(ClockId::$clock) - start
+        Whose::$clock.now() - start
     }
 
     fn add(&self, one: &Duration, other: &Duration) -> Duration {
@@ -52,8 +47,8 @@ impl Measurement for $name {
 }
 
 measurements! {
-    ProcessorTime: ThreadCPUTime;
-    ProcessTime: ProcessCPUTime;
+    ProcessorTime: Thread;
+    ProcessTime: Process;
 }
 
 /// As criterion shows the time on the wall.

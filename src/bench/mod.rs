@@ -130,6 +130,9 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
             send(&sandbox, Mix::Digital, export, 1)?;
         }
     }
+    for export in exports.iter().skip(1) {
+        send(&sandbox, Mix::Held, export, cores)?;
+    }
     // A tenth and a third: these mixes are told by their slope alone.
     let parts = || exports.iter().skip(1).take(2);
     for export in parts() {

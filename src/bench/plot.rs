@@ -4,7 +4,7 @@
 //! a colour says is also said in words and in the table that [`table`](super::table) prints.
 
 use super::Bench;
-use super::table::{stages_of, threads, time};
+use super::table::{figures, processors, stages_of, threads, time};
 use super::whole::Mix;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ const WIDTH: f64 = 860.0;
 const LEFT: f64 = 120.0;
 const RIGHT: f64 = 170.0;
 const ROW: f64 = 30.0;
-const TOP: f64 = 96.0;
+const TOP: f64 = 112.0;
 /// The diagram of sizes.
 const HEIGHT: f64 = 220.0;
 
@@ -40,26 +40,26 @@ fn write(bench: &Bench, out: &mut String) -> std::fmt::Result {
     let middle = TOP + stages.len() as f64 * ROW + 110.0;
     let height = middle + HEIGHT + 70.0;
     let at = &bench.measured;
-    let about = format!(
-        "{}, {} processors, {}; a whole send costs {} of processor time per statement, {:.2} × two bare RSA-2048 signatures",
-        at.machine.cpu,
-        at.machine.cores,
-        bench.measured_at.strftime("%Y-%m-%d"),
+    let machine =
+        format!("{}, {}, {}", at.machine.cpu, processors(at.machine.cores), bench.measured_at.strftime("%Y-%m-%d"));
+    let whole = format!(
+        "A whole send costs {} of processor time per statement, {} × two bare RSA-2048 signatures.",
         time(at.send.cpu_s_per_statement),
-        at.send.floor_ratio
+        figures(at.send.floor_ratio)
     );
     writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
          aria-labelledby=\"title about\">\n<title id=\"title\">What a statement costs, by stage</title>\n\
-         <desc id=\"about\">{0}</desc>\n<style>{STYLE}</style>\n\
+         <desc id=\"about\">{1}</desc>\n<style>{STYLE}</style>\n\
          <text class=\"title\" x=\"16\" y=\"30\">What a statement costs, by stage</text>\n\
-         <text class=\"quiet\" x=\"16\" y=\"52\">{0}</text>",
-        escaped(&about)
+         <text class=\"quiet\" x=\"16\" y=\"52\">{0}</text>\n<text x=\"16\" y=\"72\">{1}</text>",
+        escaped(&machine),
+        escaped(&whole)
     )?;
     if let Some(warning) = bench.warnings.first().filter(|_| at.noisy) {
         let (warning, _) = warning.split_once(';').unwrap_or((warning, ""));
-        writeln!(out, "<text x=\"16\" y=\"72\">Not to be relied on: {}</text>", escaped(warning))?;
+        writeln!(out, "<text x=\"16\" y=\"92\">Not to be relied on: {}</text>", escaped(warning))?;
     }
     bars(bench, out)?;
     sizes(bench, middle, out)?;
@@ -110,7 +110,7 @@ fn bars(bench: &Bench, out: &mut String) -> std::fmt::Result {
                 time(cost)
             )?;
             right = right.max(end);
-            let _ = write!(label, " ({:.2} × floor)", stage.cost_s / cost.max(1e-12));
+            write!(label, " ({} × floor)", figures(stage.cost_s / cost.max(1e-12)))?;
         }
         writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{label}</text>", right + 8.0, y + 17.0)?;
     }
@@ -158,6 +158,7 @@ fn sizes(bench: &Bench, top: f64, out: &mut String) -> std::fmt::Result {
             y(value) + 4.0
         )?;
     }
+    let mut labels: Vec<f64> = Vec::new();
     for (place, (count, points)) in lines.iter().rev().enumerate() {
         let class = if place == 0 { "a" } else { "b" };
         let path: Vec<String> =
@@ -173,12 +174,13 @@ fn sizes(bench: &Bench, top: f64, out: &mut String) -> std::fmt::Result {
         }
         if let Some((size, per_s)) = points.last() {
             let label = threads(*count);
-            writeln!(
-                out,
-                "<text x=\"{:.1}\" y=\"{:.1}\">{label}, {per_s:.0}/s</text>",
-                x(*size) + 10.0,
-                y(*per_s) + 4.0
-            )?;
+            let mut at = y(*per_s) + 4.0;
+            // Lines that end at nearly the same height have their labels one above the other.
+            while labels.iter().any(|taken| (taken - at).abs() < 15.0) {
+                at += 1.0;
+            }
+            labels.push(at);
+            writeln!(out, "<text x=\"{:.1}\" y=\"{at:.1}\">{label}, {per_s:.0}/s</text>", x(*size) + 10.0)?;
         }
     }
     for (size, _) in lines.values().next().into_iter().flatten() {

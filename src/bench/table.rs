@@ -104,19 +104,19 @@ fn stages(bench: &Bench, out: &mut String) -> std::fmt::Result {
         let share = if stage.always { percent(stage.cost_s / sum.max(1e-12)) } else { "beside".to_owned() };
         write!(out, "  {:<12}{:>10}{:>8}", stage.name, time(stage.cost_s), share)?;
         if let Some((name, cost)) = stage.floor {
-            write!(out, "   {name:<30}{:>10}{:>9.2}", time(cost), stage.cost_s / cost.max(1e-12))?;
+            write!(out, "   {name:<30}{:>10}{:>9}", time(cost), figures(stage.cost_s / cost.max(1e-12)))?;
         }
         writeln!(out)?;
     }
     writeln!(
         out,
-        "  {:<12}{:>10}{:>8}   {:<30}{:>10}{:>9.2}",
+        "  {:<12}{:>10}{:>8}   {:<30}{:>10}{:>9}",
         "together",
         time(sum),
         percent(1.0),
         "two RSA-2048 signatures",
         time(signatures),
-        sum / signatures.max(1e-12)
+        figures(sum / signatures.max(1e-12))
     )
 }
 
@@ -124,11 +124,11 @@ fn stages(bench: &Bench, out: &mut String) -> std::fmt::Result {
 fn threads_of_sends(bench: &Bench, out: &mut String) -> std::fmt::Result {
     let threads = bench.measured.threads;
     let runs: Vec<&Whole> = bench.runs.iter().filter(|run| run.threads == threads && run.statements > 1).collect();
-    let mixes = [Mix::Digital, Mix::Encrypted, Mix::Usual];
+    let mixes = [Mix::Held, Mix::Digital, Mix::Encrypted, Mix::Usual];
     let roles: BTreeSet<&String> = runs.iter().flat_map(|run| run.cpu_s_by_thread.keys()).collect();
     let cost = |mix: Mix, of: &dyn Fn(&Whole) -> f64| slope(&bench.runs, mix, threads, of);
     let cell = |cost: Option<f64>| cost.map_or("-".to_owned(), |cost| time(cost.max(0.0)));
-    let mut rows: Vec<(&str, [Option<f64>; 3])> = roles
+    let mut rows: Vec<(&str, [Option<f64>; 4])> = roles
         .iter()
         .map(|role| {
             let of = |run: &Whole| run.cpu_s_by_thread.get(*role).copied().unwrap_or(0.0);
@@ -136,7 +136,7 @@ fn threads_of_sends(bench: &Bench, out: &mut String) -> std::fmt::Result {
         })
         .collect();
     rows.sort_by(|(_, one), (_, two)| {
-        let first = |costs: &[Option<f64>; 3]| costs.first().copied().flatten().unwrap_or(0.0);
+        let first = |[_, digital, ..]: &[Option<f64>; 4]| digital.unwrap_or(0.0);
         first(two).total_cmp(&first(one))
     });
     writeln!(
@@ -144,21 +144,25 @@ fn threads_of_sends(bench: &Bench, out: &mut String) -> std::fmt::Result {
         "\nWhole sends, {}: processor time per statement, without what starting costs",
         self::threads(threads)
     )?;
-    writeln!(out, "  {:<24}{:>14}{:>14}{:>14}", "", "to mailboxes", "encrypted", "a fifth paper")?;
+    writeln!(
+        out,
+        "  {:<24}{:>14}{:>14}{:>14}{:>14}",
+        "", "pass 1 alone", "to mailboxes", "encrypted", "a fifth paper"
+    )?;
     for (role, costs) in rows {
-        let [digital, encrypted, usual] = costs.map(cell);
-        writeln!(out, "  {role:<24}{digital:>14}{encrypted:>14}{usual:>14}")?;
+        let [held, digital, encrypted, usual] = costs.map(cell);
+        writeln!(out, "  {role:<24}{held:>14}{digital:>14}{encrypted:>14}{usual:>14}")?;
     }
     let total = mixes.map(|mix| cost(mix, &|run| run.cpu_s));
-    let [digital, encrypted, usual] = total.map(cell);
-    writeln!(out, "  {:<24}{digital:>14}{encrypted:>14}{usual:>14}", "together")?;
+    let [held, digital, encrypted, usual] = total.map(cell);
+    writeln!(out, "  {:<24}{held:>14}{digital:>14}{encrypted:>14}{usual:>14}", "together")?;
     let signatures = 2.0 * bench.measured.floors.rsa2048_sign_s;
-    let [digital, encrypted, usual] =
-        total.map(|cost| cost.map_or("-".to_owned(), |cost| format!("{:.2}", cost / signatures.max(1e-12))));
-    writeln!(out, "  {:<24}{digital:>14}{encrypted:>14}{usual:>14}", "× two bare signatures")?;
+    let [held, digital, encrypted, usual] =
+        total.map(|cost| cost.map_or("-".to_owned(), |cost| figures(cost / signatures.max(1e-12))));
+    writeln!(out, "  {:<24}{held:>14}{digital:>14}{encrypted:>14}{usual:>14}", "× two bare signatures")?;
     let sandbox = mixes.map(|mix| cell(cost(mix, &|run| run.sandbox_cpu_s)));
-    let [digital, encrypted, usual] = sandbox;
-    writeln!(out, "  {:<24}{digital:>14}{encrypted:>14}{usual:>14}", "beside it, the sandbox")
+    let [held, digital, encrypted, usual] = sandbox;
+    writeln!(out, "  {:<24}{held:>14}{digital:>14}{encrypted:>14}{usual:>14}", "beside it, the sandbox")
 }
 
 fn scaling(bench: &Bench, out: &mut String) -> std::fmt::Result {
@@ -205,7 +209,8 @@ pub fn threads(count: usize) -> String {
     if count == 1 { "1 thread".to_owned() } else { format!("{count} threads") }
 }
 
-fn processors(count: usize) -> String {
+/// `1 processor`, `8 processors`.
+pub fn processors(count: usize) -> String {
     if count == 1 { "1 processor".to_owned() } else { format!("{count} processors") }
 }
 
@@ -217,14 +222,18 @@ pub fn time(seconds: f64) -> String {
         s if s < 1.0 => (s * 1e3, "ms"),
         s => (s, "s"),
     };
-    let decimals = if value >= 100.0 || value == 0.0 {
-        0
-    } else if value >= 10.0 {
-        1
-    } else {
-        2
+    format!("{} {unit}", figures(value))
+}
+
+/// Three figures.
+pub fn figures(value: f64) -> String {
+    let decimals = match value {
+        0.0 => 0,
+        value if value >= 100.0 => 0,
+        value if value >= 10.0 => 1,
+        _ => 2,
     };
-    format!("{value:.decimals$} {unit}")
+    format!("{value:.decimals$}")
 }
 
 /// Bytes a second.

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mix {
+    /// Nothing leaves: every statement is read, validated, keyed, entered in the journal, and held.
+    Held,
     /// Everyone has a mailbox, nothing is encrypted.
     Digital,
     /// Everyone has a mailbox, every attachment is encrypted.
@@ -28,6 +30,7 @@ impl Mix {
     /// As tables name it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Held => "pass 1 alone, all held",
             Self::Digital => "all to mailboxes",
             Self::Encrypted => "all to mailboxes, encrypted",
             Self::Usual => "a fifth on paper, a third encrypted",
@@ -49,7 +52,7 @@ impl Mix {
             "0",
         ];
         match self {
-            Self::Digital | Self::Encrypted => &EVERYONE,
+            Self::Held | Self::Digital | Self::Encrypted => &EVERYONE,
             Self::Usual => &[],
         }
     }
@@ -137,6 +140,11 @@ impl Place<'_> {
         let mut run = toml::Table::new();
         run.insert("threads".into(), (threads as i64).into());
         settings.insert("run".into(), run.into());
+        if mix == Mix::Held {
+            let mut channels = toml::Table::new();
+            channels.insert("default".into(), "hold".into());
+            settings.insert("channels".into(), channels.into());
+        }
         // A sender that outlives us, after a kill that cannot be caught, soon finds nobody and ends.
         if let Some(far) = settings.get_mut("far").and_then(toml::Value::as_table_mut) {
             far.insert("give_up_after".into(), "10s".into());
@@ -148,7 +156,7 @@ impl Place<'_> {
         for operator in operators {
             operator.insert("give_up_after".into(), "10s".into());
             match (mix, &certificate) {
-                (Mix::Digital, _) => drop(operator.remove("encryption_certificate")),
+                (Mix::Held | Mix::Digital, _) => drop(operator.remove("encryption_certificate")),
                 (Mix::Encrypted, Some(certificate)) => {
                     operator.insert("encryption_certificate".into(), certificate.clone());
                 }
