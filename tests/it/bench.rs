@@ -53,6 +53,7 @@ fn figures_fit_their_schema_and_add_up_and_nothing_stays_behind() {
         assert!((by_thread - number(&run["cpu_s"])).abs() < 1e-6, "threads do not sum to their process: {run}");
         let (statements, delivered, paper) = (of("statements"), of("delivered"), of("paper"));
         match run["mix"].as_str().unwrap() {
+            "usual" if statements == 1 => assert!(delivered + paper <= 1, "{run}"),
             "usual" => assert!(delivered < statements && paper > 0 && delivered + paper <= statements, "{run}"),
             "held" => assert_eq!((delivered, paper, of("requests")), (0, 0, 0), "{run}"),
             _ => assert_eq!((delivered, paper), (statements, 0), "{run}"),
