@@ -2,11 +2,14 @@
 
 mod bench;
 mod check;
+mod control;
 mod demo;
 mod find;
 mod generate;
 mod plan;
+mod purge;
 mod report;
+mod resolve;
 mod resume;
 mod sandbox;
 mod send;
@@ -40,8 +43,11 @@ pub enum Command {
     Send(send::Send),
     Resume(resume::Resume),
     Status(status::Status),
+    Control(control::Control),
     Report(report::Report),
     Find(find::Find),
+    Resolve(resolve::Resolve),
+    Purge(purge::Purge),
     Generate(generate::Generate),
     Sandbox(sandbox::Sandbox),
     Unseal(unseal::Unseal),
@@ -70,8 +76,11 @@ impl Command {
             Self::Send(command) => command.run(),
             Self::Resume(command) => command.run(),
             Self::Status(command) => command.run(),
+            Self::Control(command) => command.run(),
             Self::Report(command) => command.run(),
             Self::Find(command) => command.run(),
+            Self::Resolve(command) => command.run(),
+            Self::Purge(command) => command.run(),
             Self::Generate(command) => command.run(),
             Self::Sandbox(command) => command.run(),
             Self::Unseal(command) => command.run(),

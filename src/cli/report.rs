@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+/// Most audit lines in the text.
+const AUDIT_SHOWN: usize = 40;
+
 /// Account for every statement of a run
 ///
 /// Counts statements by outcome, reason, form, employer, operator and channel, lists what is in doubt, and sees that the
@@ -131,12 +134,23 @@ fn write_text(out: &mut String, report: &Numbers) -> std::fmt::Result {
     if full + resumed > 0 {
         writeln!(out, "TLS handshakes {}, and {} that resumed a session", grouped(full), grouped(resumed))?;
     }
+    if report.sent_again > 0 {
+        writeln!(out, "Sent again after doubt {}: as many may have arrived twice", grouped(report.sent_again))?;
+    }
     if !report.bundles.is_empty() {
         let letters: u64 = report.bundles.iter().map(|bundle| u64::from(bundle.letters)).sum();
         writeln!(out, "Print bundles {}, with {} letters", report.bundles.len(), grouped(letters))?;
     }
+    if !report.audit.is_empty() {
+        let shown = report.audit.len().saturating_sub(AUDIT_SHOWN);
+        let more = if shown > 0 { format!(", the last {AUDIT_SHOWN} (all in --json)") } else { String::new() };
+        writeln!(out, "\nOrders, settlements and changes of pace{more}")?;
+        for event in report.audit.iter().skip(shown) {
+            writeln!(out, "  {}  {}  {}", moment(event.at), spaced(&event.kind), event.text)?;
+        }
+    }
     if !report.in_doubt.is_empty() {
-        writeln!(out, "\nIn doubt: ask the operator about the message, then settle it")?;
+        writeln!(out, "\nIn doubt: ask the operator about the message, then settle it by `utskick resolve`")?;
         writeln!(out, "{:>12}  {:<36}  {:<20}  {:<16}  attempt  operator", "ordinal", "message id", "sent", "reason")?;
         for of in &report.in_doubt {
             writeln!(

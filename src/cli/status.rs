@@ -134,6 +134,9 @@ fn write_text(out: &mut String, now: &Now) -> std::fmt::Result {
         (Some(deadline), None) => writeln!(out, "Deadline {}", moment(deadline))?,
         (None, _) => (),
     }
+    for order in &now.orders {
+        writeln!(out, "Stands: {order}")?;
+    }
     if !now.events.is_empty() {
         writeln!(out, "\nLatest")?;
         for event in &now.events {

@@ -26,16 +26,21 @@
 mod deliver;
 mod keys;
 mod letters;
+mod obey;
 mod open;
 mod paper;
 mod play;
 pub mod preflight;
 mod pulse;
+mod purge;
 mod release;
 mod renew;
+mod resolve;
 mod route;
 
 pub use deliver::{AHEAD as LETTERS_AHEAD, LEAD as INTENT_LEAD};
 pub use open::{Ended, Order, protected, resume, send};
+pub use purge::{Purged, purge};
 pub use release::{FINDINGS, REJECTS, fate};
+pub use resolve::{Selection, in_doubt, resolve};
 pub use route::WINDOW as LOOKED_UP_TOGETHER;

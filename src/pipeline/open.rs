@@ -3,7 +3,9 @@
 use super::deliver::{self, Desk};
 use super::keys::Keys;
 use super::letters::Letters;
+use super::obey::{self, Orders};
 use super::play::Play;
+use super::purge::{COPIES, remove_payload};
 use super::renew::{self, Watched};
 use super::{paper, pulse, release, route};
 use crate::config::{Config, InDoubt, Rate};
@@ -16,21 +18,19 @@ use crate::lookup::Far;
 use crate::prepare::encrypt::CmsRecipient;
 use crate::prepare::{Job, Made, PrepareError, SignedBy, Workshop};
 use crate::track::{
-    Counts, DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
+    DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
     RunHeader, RunOperator, Work,
 };
-use crate::watch::{self, Handshakes, Progress, Stage, crash};
+use crate::watch::{self, Handshakes, Progress, Stage};
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// Where a run's private copies of its exports lie, in its folder.
-const COPIES: &str = "exports";
 
 /// What `send` was asked to do.
 #[derive(Clone, Debug, Default)]
@@ -158,7 +158,7 @@ fn go_on(order: &Order) -> Result<Ended> {
     if journal.phase() == Phase::Finished {
         let counts = journal.counts()?;
         // Killed between the last row and the removal.
-        remove_payload(&order.run, &config, &counts)?;
+        remove_payload(&order.run, &config, &journal, &counts)?;
         return Ok(Ended { exit: crate::track::exit(&counts), refusals: Vec::new(), drained: false });
     }
     let keys = Keys::load(&config)?;
@@ -229,7 +229,7 @@ fn second_pass(run: Run) -> Result<Ended> {
     let settled = counts.of(Outcome::Pending) == 0;
     if settled {
         run.journal.finish()?;
-        remove_payload(&run.folder, &run.config, &counts)?;
+        remove_payload(&run.folder, &run.config, &run.journal, &counts)?;
     }
     let mut refusals = run.play.refusals();
     refusals.sort_unstable();
@@ -262,10 +262,11 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
         })
         .collect();
     let mut doubtful = settle_doubts(run).await?;
+    let orders = Orders::start(run, &desks)?;
     let signals = tokio::spawn(heed_signals(Arc::clone(run)));
     let renewal = tokio::spawn(renew::run(Arc::clone(run)));
     let ended = CancellationToken::new();
-    let keeper = tokio::spawn(keep(Arc::clone(run), desks.clone(), ended.clone()));
+    let keeper = tokio::spawn(keep(Arc::clone(run), desks.clone(), orders, ended.clone()));
     let at_work = TaskTracker::new();
     for desk in &desks {
         run.journal.operator_stopped(run.number(desk.index), false).await?;
@@ -292,54 +293,56 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
     Ok(())
 }
 
-/// Keeps watch while the desks work: takes the pulse, a last time when they have come to rest.
-async fn keep(run: Arc<Run>, desks: Vec<Arc<Desk>>, ended: CancellationToken) {
+/// Keeps watch while the desks work: takes orders up, and the pulse, a last time when they have come to rest.
+async fn keep(run: Arc<Run>, desks: Vec<Arc<Desk>>, mut orders: Orders, ended: CancellationToken) {
     let mut wrist = pulse::Wrist::new(desks.len());
+    let mut beat = Instant::now() + pulse::BEAT;
     while !ended.is_cancelled() {
         tokio::select! {
-            () = tokio::time::sleep(pulse::BEAT) => {}
+            () = tokio::time::sleep(obey::LOOK) => {}
             () = ended.cancelled() => {}
         }
-        wrist.take(&run, &desks);
+        orders.look(&run, &desks);
+        if Instant::now() >= beat || ended.is_cancelled() {
+            beat = Instant::now() + pulse::BEAT;
+            wrist.take(&run, &desks);
+        }
     }
 }
 
-/// What an earlier process left in doubt: held, or to be sent again by the operator's policy, at its desk.
+/// What an earlier process left in doubt: held; or sent again, at its operator's desk, by a person's order, or while the
+/// operator's policy and attempts allow it.
 async fn settle_doubts(run: &Run) -> Result<Vec<Vec<OpenIntent>>> {
     let mut again: Vec<Vec<OpenIntent>> = run.config.operators.iter().map(|_| Vec::new()).collect();
+    let ordered = run.journal.ordered_again()?;
+    let resends = |index: usize, open: &OpenIntent| {
+        let policy = run.config.operators.get(index);
+        ordered.contains(&open.intent.ordinal)
+            || policy.is_some_and(|at| at.in_doubt == InDoubt::Resend && open.intent.attempt < at.attempts)
+    };
     for mut open in run.journal.open_intents()? {
-        let index = run.desk(open.intent.operator);
-        let operator = index.and_then(|index| run.config.operators.get(index));
-        let resend = operator.is_some_and(|operator| operator.in_doubt == InDoubt::Resend);
-        let reason = if open.reason == Reason::None { Reason::Interrupted } else { open.reason };
-        match index.and_then(|index| again.get_mut(index)) {
-            Some(desk) if resend => {
-                open.reason = reason;
-                desk.push(open);
-            }
-            _ if open.reason == Reason::None => {
-                let (ordinal, attempt) = (open.intent.ordinal, open.intent.attempt);
-                tracing::error!(ordinal, "in doubt: the process ended between intent and outcome");
-                let end = End::InDoubt(Reason::Interrupted);
-                let at = Timestamp::now();
-                let row = DigitalEnd { ordinal, attempt, at, end, fault_code: None, call_id: None, detail: None };
-                run.journal.end_digital(row).await?;
-                run.progress.ended(1);
-            }
-            _ => {}
+        let index = run.desk(open.intent.operator).filter(|index| resends(*index, &open));
+        if let Some(desk) = index.and_then(|index| again.get_mut(index)) {
+            open.reason = Reason::Interrupted;
+            desk.push(open);
+            continue;
         }
+        let (ordinal, attempt) = (open.intent.ordinal, open.intent.attempt);
+        tracing::error!(ordinal, "in doubt: the process ended between intent and outcome");
+        let end = End::InDoubt(Reason::Interrupted);
+        let at = Timestamp::now();
+        let row = DigitalEnd { ordinal, attempt, at, end, fault_code: None, call_id: None, detail: None };
+        run.journal.end_digital(row).await?;
+        run.progress.ended(1);
     }
-    // What ended in doubt is sent again too, while its operator's policy and attempts allow.
     let mut after = 0;
     loop {
         let page = run.journal.in_doubt(after, deliver::PAGE)?;
         let Some(last) = page.last() else { break };
         after = last.work.span.ordinal;
         for open in page {
-            let Some(index) = run.desk(open.intent.operator) else { continue };
-            let policy = run.config.operators.get(index);
-            let resend = policy.is_some_and(|at| at.in_doubt == InDoubt::Resend && open.intent.attempt < at.attempts);
-            if let Some(desk) = again.get_mut(index).filter(|_| resend) {
+            let index = run.desk(open.intent.operator).filter(|index| resends(*index, &open));
+            if let Some(desk) = index.and_then(|index| again.get_mut(index)) {
                 desk.push(open);
             }
         }
@@ -610,23 +613,5 @@ impl Run {
     /// Whether FaR refused a sender since this was asked last.
     pub(super) fn take_refused_sender(&self) -> Option<String> {
         self.refused_sender.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-/// Removes the staged copies of a run that is finished, where nothing needs them any more: a statement in doubt may be
-/// sent again from them, and the settings may keep them.
-fn remove_payload(run: &Path, config: &Config, counts: &Counts) -> Result<()> {
-    if counts.of(Outcome::InDoubt) > 0 || config.run.keep_export {
-        return Ok(());
-    }
-    let folder = run.join(COPIES);
-    match std::fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::because(Exit::Storage, format!("cannot remove {}", folder.display()), error))
-        }
-        _ => {
-            crash::point("copies_removed");
-            Ok(())
-        }
     }
 }

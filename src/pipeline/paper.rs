@@ -21,6 +21,10 @@ pub(super) async fn run(run: &Run) {
 async fn bundle_everything(run: &Run) -> Result<(), Error> {
     let full = run.config.paper.as_ref().map_or(1000, |paper| paper.letters_per_bundle);
     loop {
+        tokio::select! {
+            () = run.play.going() => {}
+            () = run.play.drain.cancelled() => return Ok(()),
+        }
         // Asked before looking: what is settled now has its row already.
         let last_round = run.play.settled.is_cancelled();
         let waiting = run.blocking(|| run.journal.paper_waiting(0, full))?;

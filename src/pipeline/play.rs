@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// The shared state of pass 2.
@@ -11,6 +11,8 @@ pub(super) struct Play {
     state: Mutex<State>,
     /// Something changed that a waiting desk may want to know.
     changed: Notify,
+    /// Whether somebody ordered that nothing leaves, paper included.
+    paused: watch::Sender<bool>,
     /// Nothing new starts.
     pub(super) drain: CancellationToken,
     /// Every digital half has its end, or waits for a resume.
@@ -38,6 +40,7 @@ impl Play {
         Self {
             state: Mutex::new(State { looked_up: false, desks: vec![Desk::default(); desks], refusals: Vec::new() }),
             changed: Notify::new(),
+            paused: watch::Sender::new(false),
             drain: CancellationToken::new(),
             settled: CancellationToken::new(),
             fatal: Mutex::default(),
@@ -108,6 +111,17 @@ impl Play {
     /// The error that ended the run.
     pub(super) fn take_fatal(&self) -> Option<Error> {
         self.fatal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Orders a pause of everything, or lifts it.
+    pub(super) fn pause(&self, paused: bool) {
+        self.paused.send_replace(paused);
+    }
+
+    /// Waits until no pause of everything stands.
+    pub(super) async fn going(&self) {
+        // The sender lives as long as we do.
+        let _ = self.paused.subscribe().wait_for(|paused| !paused).await;
     }
 
     /// Waits until something may have changed.

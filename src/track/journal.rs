@@ -14,6 +14,7 @@
 //! | `queue` | operator, ordinal | digital halves with a route and without an end; `intent` is set while a request is under way |
 //! | `paper_queue` | ordinal | paper halves that wait for a bundle; of a statement that goes both ways once the digital half has ended |
 //! | `doubt` | ordinal | digital halves in doubt, with what a resend needs |
+//! | `resend` | ordinal | in doubt, and a person has ordered that they are sent again; until they are |
 //! | `both` | ordinal | the two halves of a statement that goes both ways, from its first end on |
 //! | `intent` | number | log: what was about to be sent, and all that makes the same bytes again |
 //! | `digital` | number | log: how each attempt and each digital half ended |
@@ -407,6 +408,11 @@ impl Journal {
         self.change(Change::Stopped(operator, stopped)).await
     }
 
+    /// Statements in doubt that a person has ordered to be sent again, and that have not been yet.
+    pub fn ordered_again(&self) -> Result<std::collections::HashSet<u64>, TrackError> {
+        self.read(pages::ordered_again)
+    }
+
     /// A person settles a statement in doubt; [`Journal::finish`] after the last takes it over into the register.
     ///
     /// *Errors*: [`TrackError::NotWaiting`] where it is not in doubt.
@@ -417,7 +423,7 @@ impl Journal {
             Register::open(&self.inner.installation)?.begin(&run_id, &self.inner.run)?;
         }
         self.change(Change::Settle(ordinal, settlement)).await?;
-        if settlement == Settlement::NotDelivered && self.phase() == Phase::Finished {
+        if settlement != Settlement::Delivered && self.phase() == Phase::Finished {
             self.set_phase(Phase::Released);
         }
         Ok(())
@@ -430,12 +436,23 @@ impl Journal {
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())
     }
 
+    /// How many events of a kind there are, of those committed.
+    pub fn events_of(&self, kind: &str) -> Result<u64, TrackError> {
+        self.read(|conn| pages::events_of(conn, kind))
+    }
+
     /// Keeps the pulse of the running send, in place of the last one; durable with the next group.
     pub fn pulse(&self, pulse: &Pulse) -> Result<(), TrackError> {
         self.healthy()?;
         let json = serde_json::to_string(pulse).unwrap_or_default();
         let op = Op { change: Change::Pulse(json), done: None, room: None, urgent: false };
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())
+    }
+
+    /// Forgets the keys with which encrypted letters are made again byte for byte: nothing of this run is sent again.
+    /// They are overwritten in the file.
+    pub fn forget_secrets(&self) -> Result<(), TrackError> {
+        self.ask(Bulk::ForgetSecrets)
     }
 
     /// Finishes the run if nothing waits, and merges it into the register. Returns the phase: a run with something

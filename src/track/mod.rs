@@ -10,6 +10,7 @@
 //! | [`JournalReader`] | the same for reading commands, while the run goes on and after |
 //! | [`Register`] | all runs: what was sent, by statement key |
 //! | [`halves`] | how two halves make one outcome |
+//! | [`control`] | orders to a running send |
 //! | [`Pulse`] | the last seconds of a running send |
 //! | [`Report`], [`Status`] | the numbers of a run: all of them, and those of the moment |
 //! | [`Checkpoint`] | how far a run is: a contiguous prefix and what ended beyond it |
@@ -19,6 +20,7 @@
 //! intent for a statement that is under way or has its outcome, and a resend with other bytes.
 
 mod checkpoint;
+pub mod control;
 mod error;
 pub mod halves;
 mod installation;

@@ -4,9 +4,10 @@
 //! rely on (`testdata/schemas/report.json`). Every statement is counted in exactly one outcome; the sum is held against
 //! the exports' count and against the journal's own sums. No personal data comes in here.
 
+use super::control::CONTROL_EVENT;
 use super::error::TrackError;
 use super::halves::{Digital, OnPaper};
-use super::journal::{BundleSeen, Counts, JournalReader, Phase};
+use super::journal::{BundleSeen, Counts, Event, JournalReader, Phase};
 use crate::domain::{Outcome, Reason};
 use crate::error::Exit;
 use crate::watch::Handshakes;
@@ -17,6 +18,9 @@ use std::path::Path;
 
 /// Most points of a throughput plot: one for every three pixels of its width.
 const POINTS: i64 = 240;
+
+/// Most audit lines in a report; the journal has them all.
+const AUDITED: usize = 1000;
 
 /// A whole run in numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -59,10 +63,15 @@ pub struct Report {
     pub retries: u64,
     /// TLS handshakes by the gateway's name, of the processes that came to an orderly end.
     pub handshakes: BTreeMap<String, Handshakes>,
+    /// Requests that were sent again although an earlier one may have arrived, by policy or by order: each may have given
+    /// its recipient the message twice.
+    pub sent_again: u64,
     /// How fast it went.
     pub rates: Rates,
     /// What ended when.
     pub throughput: Throughput,
+    /// What people ordered and settled, and how gateways changed the pace: the last [`AUDITED`].
+    pub audit: Vec<Event>,
     /// Print bundles.
     pub bundles: Vec<BundleSeen>,
     #[serde(skip)]
@@ -241,8 +250,11 @@ impl Report {
             requests,
             retries,
             handshakes: reader.handshakes()?,
+            sent_again: reader.sent_again()?,
             rates,
             throughput,
+            audit: reader
+                .events_among(&[CONTROL_EVENT, "settled", "purged", "pace", "operator_asks_to_wait"], AUDITED)?,
             bundles: reader.bundles()?,
             counts: rows.counts,
         })

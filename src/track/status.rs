@@ -4,6 +4,7 @@
 //! of `testdata/schemas/status.json`; what is expected comes from [`super::outlook`].
 
 use super::checkpoint::Checkpoint;
+use super::control::{self, Standing};
 use super::error::TrackError;
 use super::journal::{Event, JournalReader, Phase, Tempo};
 use super::outlook;
@@ -64,6 +65,8 @@ pub struct Status {
     pub deadline_holds: Option<bool>,
     /// Seconds from the expected end to the deadline, negative where it will not hold; `null` where nothing tells.
     pub margin_s: Option<f64>,
+    /// Orders that stand, oldest first, in words.
+    pub orders: Vec<String>,
     /// The latest events.
     pub events: Vec<Event>,
 }
@@ -116,7 +119,11 @@ impl Status {
     pub fn read(run: &Path) -> Result<Self, TrackError> {
         let reader = JournalReader::open(run)?;
         let running = reader.is_running();
-        reader.at_once(|reader| Self::of(reader, running, Timestamp::now()))
+        let mut status = reader.at_once(|reader| Self::of(reader, running, Timestamp::now()))?;
+        let orders = control::read(run)?;
+        status.orders =
+            Standing::of(&orders).orders().into_iter().map(|order| order.told(&reader.header().operators)).collect();
+        Ok(status)
     }
 
     fn of(reader: &JournalReader, running: bool, now: Timestamp) -> Result<Self, TrackError> {
@@ -193,6 +200,7 @@ impl Status {
             operators,
             deadline: header.deadline,
             deadline_holds,
+            orders: Vec::new(),
             events: reader.events(10)?,
         })
     }

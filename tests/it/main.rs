@@ -6,7 +6,9 @@
 mod account;
 mod bench;
 mod bulk_send;
+mod control;
 mod crash_points;
+mod doubts;
 mod encryption;
 mod failing_disk;
 mod failing_vfs;

@@ -293,6 +293,21 @@ pub(super) fn meta<T: rusqlite::types::FromSql>(conn: &Connection, name: &str) -
         .map(Option::flatten)
 }
 
+pub(super) fn ordered_again(conn: &Connection) -> Result<std::collections::HashSet<u64>, TrackError> {
+    let query = || -> rusqlite::Result<Vec<i64>> {
+        conn.prepare("SELECT ordinal FROM resend")?.query_map([], |row| row.get(0))?.collect()
+    };
+    query()
+        .map(|all| all.into_iter().map(|ordinal| ordinal as u64).collect())
+        .map_err(unreadable("what is to be sent again"))
+}
+
+pub(super) fn events_of(conn: &Connection, kind: &str) -> Result<u64, TrackError> {
+    conn.query_row("SELECT count(*) FROM event WHERE kind = ?1", [kind], |row| row.get::<_, i64>(0))
+        .map(|count| count as u64)
+        .map_err(unreadable("the events"))
+}
+
 pub(super) fn phase(conn: &Connection) -> rusqlite::Result<Phase> {
     let phase: Option<String> = meta(conn, "phase")?;
     Ok(match phase.as_deref() {

@@ -378,6 +378,18 @@ impl JournalReader {
         query().map_err(unreadable("the events"))
     }
 
+    /// How many events of a kind there are.
+    pub fn events_of(&self, kind: &str) -> Result<u64, TrackError> {
+        pages::events_of(&self.conn, kind)
+    }
+
+    /// The last events of these kinds, newest last.
+    pub fn events_among(&self, kinds: &[&str], limit: usize) -> Result<Vec<Event>, TrackError> {
+        let mut found = self.events(u32::MAX)?;
+        found.retain(|event| kinds.contains(&event.kind.as_str()));
+        Ok(found.split_off(found.len().saturating_sub(limit)))
+    }
+
     /// The print bundles.
     pub fn bundles(&self) -> Result<Vec<BundleSeen>, TrackError> {
         let query = || -> rusqlite::Result<Vec<BundleSeen>> {
@@ -424,6 +436,24 @@ impl JournalReader {
             ))
         };
         query().map_err(unreadable("the attempts"))
+    }
+
+    /// How many requests were sent again although an earlier one may have arrived.
+    pub fn sent_again(&self) -> Result<u64, TrackError> {
+        let one = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let query = || -> rusqlite::Result<i64> {
+            let ordered = match one("SELECT count(*) FROM sqlite_schema WHERE name = 'resend'")? {
+                0 => 0,
+                _ => one("SELECT count(*) FROM resend")?,
+            };
+            // An order and the request that follows it tell of the same attempt.
+            let again = format!(
+                "SELECT count(*) FROM (SELECT DISTINCT ordinal, attempt FROM digital WHERE kind = {})",
+                kind::AGAIN
+            );
+            Ok(one(&again)? - ordered)
+        };
+        query().map(|count| u64::try_from(count).unwrap_or(0)).map_err(unreadable("what was sent again"))
     }
 
     /// Reads several things as of one moment, although the run goes on.

@@ -356,6 +356,8 @@ pub enum Settlement {
     Delivered,
     /// The operator confirms that it has not: it is looked up and sent anew.
     NotDelivered,
+    /// Nobody knows, and it is to be sent again with the same id and bytes: it may arrive twice.
+    Resend,
 }
 
 /// How many statements have which outcome; values sum to all statements.

@@ -73,6 +73,7 @@ CREATE TABLE both(
 CREATE TABLE bundle(number INTEGER PRIMARY KEY, file_name TEXT, sha256 BLOB, letters INT, bytes INT, at INT);
 CREATE TABLE tally(kind INT, operator INT, reason INT, count INT, PRIMARY KEY(kind, operator, reason)) WITHOUT ROWID;
 CREATE TABLE tempo(second INT, operator INT, delivered INT, other INT, PRIMARY KEY(second, operator)) WITHOUT ROWID;
+CREATE TABLE resend(ordinal INTEGER PRIMARY KEY);
 CREATE TABLE event(number INTEGER PRIMARY KEY, at INT, kind TEXT, text TEXT);
 ";
 

@@ -46,6 +46,7 @@ pub(super) enum Bulk {
     Release(Vec<RunExport>, Reply),
     Finish(Sender<Result<Phase, TrackError>>),
     Operators(Vec<RunOperator>, Reply),
+    ForgetSecrets(Reply),
     /// Waits until everything before it is committed.
     Sync(Reply),
     /// Makes the disk full.
@@ -204,6 +205,8 @@ impl<'c> Writer<'c> {
         if let Ok(employers) = self.employers.read() {
             self.employer_numbers = employers.iter().enumerate().map(|(at, of)| (*of, at as i64)).collect();
         }
+        // Journals of before have no such orders.
+        self.conn.execute_batch("CREATE TABLE IF NOT EXISTS resend(ordinal INTEGER PRIMARY KEY)")?;
         // What an earlier process did tells nothing of this one.
         self.conn.execute("DELETE FROM meta WHERE name = 'pulse'", [])?;
         let mut words = self.conn.prepare("SELECT value, number FROM word")?;
@@ -310,6 +313,13 @@ impl<'c> Writer<'c> {
                 let phase = self.phase;
                 let _ = reply.send(settle(self, result).map(|()| phase));
             }
+            Bulk::ForgetSecrets(reply) => {
+                let result = refused.map_or_else(
+                    || self.forget_secrets().map_err(|error| TrackError::storage("forget content keys", error)),
+                    Err,
+                );
+                let _ = reply.send(settle(self, result));
+            }
             Bulk::Operators(operators, reply) => {
                 let result = refused.map_or_else(|| self.set_operators(&operators), Err);
                 let _ = reply.send(settle(self, result));
@@ -352,6 +362,15 @@ impl<'c> Writer<'c> {
             writer.conn.execute_batch("BEGIN IMMEDIATE; DELETE FROM statement; COMMIT")
         };
         empty(self).map_err(|error| TrackError::storage("empty the journal for a new pass 1", error))
+    }
+
+    fn forget_secrets(&mut self) -> rusqlite::Result<()> {
+        self.commit_admitted()?;
+        // The WAL's copies go when it is cut back, at the latest when the journal is closed.
+        self.conn.execute_batch(
+            "PRAGMA secure_delete = ON; UPDATE intent SET secrets = NULL WHERE secrets IS NOT NULL;
+             PRAGMA secure_delete = OFF",
+        )
     }
 
     fn demand(&self, doing: &'static str, phase: Phase) -> Result<(), TrackError> {
@@ -816,6 +835,7 @@ impl<'c> Writer<'c> {
                 (Digital::Waiting, -1),
             )?;
         }
+        self.run_cached("DELETE FROM resend WHERE ordinal = ?1", [ordinal])?;
         let flight = Flight { operator, attempt, intent: number, paper: before.paper, left: false };
         self.flights.insert(intent.ordinal, flight);
         Ok(())
@@ -1059,7 +1079,9 @@ impl<'c> Writer<'c> {
         let mut all = || -> rusqlite::Result<()> {
             let (log, to) = match settlement {
                 Settlement::Delivered => (kind::DELIVERED, (Digital::Delivered, flight.operator)),
-                Settlement::NotDelivered => (kind::AGAIN, (Digital::Waiting, -1)),
+                // The operator's word: surely not accepted.
+                Settlement::NotDelivered => (kind::OVER, (Digital::Waiting, -1)),
+                Settlement::Resend => (kind::AGAIN, (Digital::Waiting, -1)),
             };
             if settlement == Settlement::NotDelivered {
                 self.run_cached(
@@ -1068,10 +1090,24 @@ impl<'c> Writer<'c> {
                     [ordinal as i64],
                 )?;
                 self.count(queue::LOOK_UP, -1, 0, 1);
-                if self.phase == Phase::Finished {
-                    self.put_meta("phase", &Phase::Released.as_str())?;
-                    self.phase = Phase::Released;
-                }
+            }
+            if settlement == Settlement::Resend {
+                // As if the process had ended under way: what is sent next must be the same request.
+                self.run_cached(
+                    "INSERT INTO queue(operator, ordinal, address, looked_up, attempts, not_delivered, paper, intent)
+                     SELECT operator, ordinal, address, looked_up, attempts, not_delivered, paper, intent
+                     FROM doubt WHERE ordinal = ?1",
+                    [ordinal as i64],
+                )?;
+                self.run_cached("INSERT OR IGNORE INTO resend(ordinal) VALUES (?1)", [ordinal as i64])?;
+                self.count(queue::FLYING, flight.operator, 0, 1);
+                self.flights.insert(ordinal, Flight { left: true, ..flight });
+            } else {
+                self.run_cached("DELETE FROM resend WHERE ordinal = ?1", [ordinal as i64])?;
+            }
+            if settlement != Settlement::Delivered && self.phase == Phase::Finished {
+                self.put_meta("phase", &Phase::Released.as_str())?;
+                self.phase = Phase::Released;
             }
             self.run_cached("DELETE FROM doubt WHERE ordinal = ?1", [ordinal as i64])?;
             self.run_cached(
@@ -1079,7 +1115,7 @@ impl<'c> Writer<'c> {
                 params![
                     ordinal as i64,
                     log,
-                    if log == kind::AGAIN { reason } else { Reason::None } as u8,
+                    if log == kind::DELIVERED { Reason::None } else { reason } as u8,
                     flight.operator,
                     now.as_millisecond(),
                     flight.attempt,

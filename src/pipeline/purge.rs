@@ -1,0 +1,83 @@
+//! What of a run holds payload, and its end: by itself when nothing waits any more, or by a person's decision.
+//!
+//! Payload are the private copies of the exports, and in the journal the sealed keys with which encrypted letters are made
+//! again byte for byte. Journal and findings know nobody and no amount without the installation's key, and stay: `find` and
+//! `report` live by them. Print bundles are what the run has made; they are encrypted to the supplier, and theirs to fetch.
+
+use crate::config::Config;
+use crate::domain::Outcome;
+use crate::error::{Error, Exit, Result};
+use crate::track::{Counts, Installation, Journal, JournalReader, Phase, control};
+use crate::watch::crash;
+use std::path::Path;
+
+/// Where a run's private copies of its exports lie, in its folder.
+pub(super) const COPIES: &str = "exports";
+
+/// What a purge removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Files of the run's folder.
+    pub files: u64,
+    /// Their size.
+    pub bytes: u64,
+}
+
+/// Removes what of a run holds payload, by a person's decision, with an audit line.
+///
+/// *Errors*: a process is at the run; something is pending or in doubt and `even_pending` is not set; storage.
+pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
+    let config = Config::read(&JournalReader::open(run)?.header().config_file)?;
+    let installation = Installation::existing(&config.installation)?;
+    let journal = Journal::open(run, &installation)?;
+    let counts = journal.counts()?;
+    let (pending, in_doubt) = (counts.of(Outcome::Pending), counts.of(Outcome::InDoubt));
+    let waits = journal.phase() == Phase::Intake || pending + in_doubt > 0;
+    if waits && !even_pending {
+        let message =
+            format!("the run needs its copies: it is {}, {pending} pending, {in_doubt} in doubt", journal.phase());
+        return Err(Error::new(Exit::Usage, message)
+            .remedy("resume it, and settle what is in doubt; --even-pending gives up that they can ever be sent"));
+    }
+    let purged = measure(&run.join(COPIES));
+    remove(run, &journal)?;
+    let text = format!(
+        "{} files, {} bytes, {pending} pending and {in_doubt} in doubt, by {}",
+        purged.files,
+        purged.bytes,
+        control::user()
+    );
+    installation.audit(&format!("purge: run {}: {text}", journal.header().run_id))?;
+    journal.note("purged", &text)?;
+    Ok(purged)
+}
+
+/// Removes the payload of a run that is finished, where nothing needs it any more: a statement in doubt may be sent again
+/// from it, and the settings may keep it.
+pub(super) fn remove_payload(run: &Path, config: &Config, journal: &Journal, counts: &Counts) -> Result<()> {
+    if counts.of(Outcome::InDoubt) > 0 || config.run.keep_export {
+        return Ok(());
+    }
+    remove(run, journal)
+}
+
+fn remove(run: &Path, journal: &Journal) -> Result<()> {
+    journal.forget_secrets()?;
+    let folder = run.join(COPIES);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::because(Exit::Storage, format!("cannot remove {}", folder.display()), error))
+        }
+        _ => {
+            crash::point("copies_removed");
+            Ok(())
+        }
+    }
+}
+
+fn measure(folder: &Path) -> Purged {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .filter_map(|file| file.metadata().ok())
+        .fold(Purged::default(), |sum, facts| Purged { files: sum.files + 1, bytes: sum.bytes + facts.len() })
+}

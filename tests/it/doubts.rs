@@ -1,0 +1,253 @@
+//! A person settles what is in doubt, by the operator's word; and what holds payload goes when nothing needs it any more.
+
+use crate::run::{ends_with, utskick};
+use crate::shape;
+use crate::world::{World, count};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+/// A scenario file with one rule for all operators.
+fn scenario(world: &Path, rule: &str) -> String {
+    let file = world.join("scenario.toml");
+    std::fs::write(&file, format!("[[rule]]\nat = \"operators\"\n{rule}")).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// Runs a command on the run with this standard input.
+fn on_run(world: &World, command: &str, words: &[&str], input: &str) -> Output {
+    let mut process = utskick([command])
+        .arg(world.path("run"))
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    process.wait_with_output().unwrap()
+}
+
+#[track_caller]
+fn resolve(world: &World, code: i32, words: &[&str], ids: &[&str]) -> Output {
+    let mut all = words.to_vec();
+    if !ids.is_empty() {
+        all.extend(["--ids", "-"]);
+    }
+    let output = on_run(world, "resolve", &all, &ids.join("\n"));
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn report(world: &World, code: i32) -> Value {
+    let report: Value =
+        serde_json::from_slice(&ends_with(code, ["report", world.path("run").to_str().unwrap(), "--json"]).stdout)
+            .unwrap();
+    shape::holds("report.json", &report);
+    report
+}
+
+/// By message id: how often it was accepted, and the digests of its requests.
+fn requests(world: &World) -> BTreeMap<String, (u32, Vec<String>)> {
+    let mut requests: BTreeMap<String, (u32, Vec<String>)> = BTreeMap::new();
+    for line in world.ledger() {
+        let of = requests.entry(line["message_id"].as_str().unwrap().to_owned()).or_default();
+        of.0 += u32::from(line["accepted"] == true);
+        of.1.push(line["sha256"].as_str().unwrap().to_owned());
+    }
+    requests
+}
+
+#[test]
+fn what_is_in_doubt_is_settled_by_the_operators_word() {
+    let mut world = World::new(&[]);
+    let rule = scenario(&world.path("."), "play = \"close\"\nshare = 0.2\naccepted = 0.5\n");
+    world.restart_sandbox(&["--no-mailbox", "0", "--scenario", &rule]);
+    let export = world.export("export.xml", 200, &[]);
+    let sent = world.send(&export, "run", 1);
+    let doubts = sent["in_doubt"].as_array().unwrap();
+    let id = |doubt: &Value| doubt["message_id"].as_str().unwrap().to_owned();
+    let seen = requests(&world);
+    let (arrived, lost): (Vec<&Value>, Vec<&Value>) = doubts.iter().partition(|doubt| seen[&id(doubt)].0 > 0);
+    assert!(arrived.len() > 2 && lost.len() > 3, "{sent}");
+
+    let listed = String::from_utf8(resolve(&world, 0, &["--list"], &[]).stdout).unwrap();
+    assert_eq!(listed.lines().count(), doubts.len());
+    assert!(doubts.iter().all(|doubt| listed.contains(&id(doubt))), "{listed}");
+    // One id that is not in doubt: it is named, and nothing is settled.
+    let first = id(arrived[0]);
+    let delivered = seen.keys().find(|id| !doubts.iter().any(|doubt| doubt["message_id"] == **id)).unwrap();
+    let refused = resolve(&world, 64, &["--as", "delivered"], &[&first, delivered, "999999"]);
+    let refused = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.contains(delivered) && refused.contains("999999") && !refused.contains(&first), "{refused}");
+    resolve(&world, 64, &["--as", "delivered", "--operator", "nobody"], &[]);
+    assert_eq!(report(&world, 1)["in_doubt"].as_array().unwrap().len(), doubts.len());
+    assert!(world.path("run/exports").is_dir(), "a statement in doubt may be sent again");
+
+    // The operator's word: by message id, and by ordinal.
+    let ids: Vec<String> = arrived.iter().map(|doubt| id(doubt)).collect();
+    resolve(&world, 0, &["--as", "delivered"], &ids.iter().map(String::as_str).collect::<Vec<_>>());
+    let ordinals: Vec<String> = lost.iter().map(|doubt| doubt["ordinal"].to_string()).collect();
+    let (anew, again) = ordinals.split_at(lost.len() / 2);
+    resolve(&world, 0, &["--as", "not-delivered"], &anew.iter().map(String::as_str).collect::<Vec<_>>());
+    resolve(&world, 0, &["--as", "resend"], &again.iter().map(String::as_str).collect::<Vec<_>>());
+    let before = report(&world, 2);
+    assert_eq!(count(&before, "delivered"), count(&sent, "delivered") + arrived.len() as u64, "{before}");
+    assert_eq!(before["sent_again"], 0, "ordered, and not yet sent");
+
+    // While a process is at the run nobody settles anything.
+    ends_with(0, ["control", world.path("run").to_str().unwrap(), "pause"]);
+    let mut process =
+        utskick(["resume"]).arg(world.path("run")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status =
+        || -> Value { serde_json::from_slice(&on_run(&world, "status", &["--json"], "").stdout).unwrap_or_default() };
+    while status()["operators"][0]["paused"] != true {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let busy = on_run(&world, "resolve", &["--as", "delivered"], "");
+    assert!(String::from_utf8(busy.stderr).unwrap().contains("in use by another process"));
+    ends_with(0, ["control", world.path("run").to_str().unwrap(), "drain"]);
+    assert_eq!(process.wait().unwrap().code(), Some(2), "what is to be sent again still waits");
+    ends_with(0, ["control", world.path("run").to_str().unwrap(), "resume"]);
+
+    world.restart_sandbox(&["--no-mailbox", "0"]);
+    let done = world.resume("run", 0);
+    assert_eq!(count(&done, "in_doubt") + count(&done, "pending") + count(&done, "failed"), 0, "{done}");
+    let requests = requests(&world);
+    assert!(requests.values().all(|(accepted, _)| *accepted == 1), "each arrived once");
+    assert_eq!(requests.len() as u64, count(&done, "delivered"));
+    assert_eq!(done["sent_again"], again.len(), "{done}");
+    for doubt in &lost {
+        let digests: BTreeSet<&String> = requests[&id(doubt)].1.iter().collect();
+        assert!(!again.contains(&doubt["ordinal"].to_string()) || digests.len() == 1, "a resend has other bytes");
+        assert_eq!(requests[&id(doubt)].1.len(), 2);
+    }
+    let audit = done["audit"].as_array().unwrap();
+    let settled: Vec<&Value> = audit.iter().filter(|event| event["kind"] == "settled").collect();
+    assert_eq!(settled.len(), 3, "{audit:?}");
+    assert!(settled.iter().all(|event| event["text"].as_str().unwrap().contains("uid")));
+    let lines = std::fs::read_to_string(world.path("sandbox/state/audit.ndjson")).unwrap();
+    assert_eq!(lines.lines().filter(|line| line.contains("resolve: run")).count(), 3);
+    assert!(!world.path("run/exports").exists(), "nothing needs the copies any more");
+}
+
+#[test]
+fn the_resend_policy_is_bounded_by_its_attempts_and_the_report_counts_the_risk() {
+    let mut world = World::new(&[]);
+    let rule = scenario(&world.path("."), "play = \"close\"\nshare = 1.0\naccepted = 0.0\n");
+    world.restart_sandbox(&["--no-mailbox", "0", "--scenario", &rule]);
+    world.configure(|settings| {
+        settings.replace("\nservice_address", "\nin_doubt = \"resend\"\nattempts = 3\nservice_address")
+    });
+    let export = world.export("export.xml", 3, &[]);
+    let report = world.send(&export, "run", 1);
+    assert!(count(&report, "in_doubt") > 0, "{report}");
+    let requests = requests(&world);
+    assert_eq!(requests.len() as u64, count(&report, "in_doubt"));
+    for (digests, attempts) in requests.values().map(|(_, all)| (all.iter().collect::<BTreeSet<_>>().len(), all.len()))
+    {
+        assert_eq!((digests, attempts), (1, 3), "three attempts, the same bytes");
+    }
+    assert_eq!(report["sent_again"], requests.len() * 2);
+    let before = world.ledger().len();
+    world.resume("run", 1);
+    assert_eq!(world.ledger().len(), before, "a resume goes on beyond the attempts");
+}
+
+/// Every file below a folder with its bytes.
+fn files(folder: PathBuf) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(path))
+        } else {
+            found.push((path.clone(), std::fs::read(&path).unwrap()))
+        }
+    }
+    found
+}
+
+/// What an export says of people: identities, names and whole records.
+fn payload(export: &Path) -> Vec<Vec<u8>> {
+    let text = std::fs::read_to_string(export).unwrap();
+    let mut said: BTreeSet<&str> = BTreeSet::new();
+    for field in ["215", "216", "217", "218"] {
+        for value in text.split(&format!("faltkod=\"{field}\">")).skip(1) {
+            said.extend(value.split('<').next().filter(|value| value.len() > 5));
+        }
+    }
+    said.insert("<ku:Inkomsttagare");
+    assert!(said.len() > 20, "the export names too few");
+    said.into_iter().map(|value| value.as_bytes().to_vec()).collect()
+}
+
+fn holds(bytes: &[u8], what: &[Vec<u8>]) -> bool {
+    what.iter().any(|said| bytes.windows(said.len()).any(|window| window == said.as_slice()))
+}
+
+fn secrets(world: &World) -> i64 {
+    let journal = rusqlite::Connection::open(world.path("run/journal.sqlite")).unwrap();
+    journal.query_row("SELECT count(*) FROM intent WHERE secrets IS NOT NULL", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn payload_goes_by_itself_or_by_decision_and_the_account_stays() {
+    let world = World::new(&["--no-mailbox", "0.2"]);
+    world.configure(|settings| format!("{settings}\n[run]\nkeep_export = true\n"));
+    let export = world.export("export.xml", 120, &["--seed", "3"]);
+    let payload = payload(&export);
+    world.send(&export, "run", 0);
+    let kept = files(world.path("run"));
+    assert!(kept.iter().any(|(_, bytes)| holds(bytes, &payload)), "the scan sees what is kept");
+    assert!(secrets(&world) > 0, "encrypted letters can be made again");
+
+    // Nobody agrees: nothing is removed.
+    let refused = on_run(&world, "purge", &[], "");
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(world.path("run/exports").exists());
+    let before = report(&world, 0);
+    assert_eq!(on_run(&world, "purge", &["--yes"], "").status.code(), Some(0));
+    for (file, bytes) in files(world.path("run")) {
+        assert!(!holds(&bytes, &payload), "{} holds payload", file.display());
+    }
+    assert_eq!(secrets(&world), 0);
+    let after = report(&world, 0);
+    assert_eq!(before["outcomes"], after["outcomes"]);
+    let purged = after["audit"].as_array().unwrap().iter().filter(|event| event["kind"] == "purged").count();
+    assert_eq!(purged, 1, "{after}");
+    let person = world.ledger()[0]["recipient"].as_str().unwrap().to_owned();
+    assert_eq!(on_run(&world, "find", &["--person-id", "-"], &person).status.code(), Some(0));
+
+    // By itself, at the end of a run that keeps nothing.
+    let world = World::new(&["--no-mailbox", "0.2"]);
+    let export = world.export("export.xml", 120, &["--seed", "3"]);
+    world.send(&export, "run", 0);
+    for (file, bytes) in files(world.path("run")) {
+        assert!(!holds(&bytes, &payload), "{} holds payload", file.display());
+    }
+    assert!(secrets(&world) == 0 && !world.path("run/exports").exists());
+}
+
+#[test]
+fn a_run_that_still_needs_its_payload_is_purged_only_by_decision() {
+    let mut world = World::new(&[]);
+    let rule = scenario(&world.path("."), "play = \"close\"\nshare = 0.3\naccepted = 0.5\n");
+    world.restart_sandbox(&["--no-mailbox", "0", "--scenario", &rule]);
+    let export = world.export("export.xml", 60, &[]);
+    let sent = world.send(&export, "run", 1);
+    assert!(count(&sent, "in_doubt") > 3, "{sent}");
+    let refused = on_run(&world, "purge", &["--yes"], "");
+    assert_eq!(refused.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("in doubt"));
+    assert!(world.path("run/exports").exists());
+    assert_eq!(on_run(&world, "purge", &["--yes", "--even-pending"], "").status.code(), Some(0));
+    assert_eq!(report(&world, 1)["in_doubt"], sent["in_doubt"]);
+    // What is gone cannot be sent again, and that is said before anything is settled.
+    let refused = resolve(&world, 64, &["--as", "resend"], &[]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("purged"));
+    resolve(&world, 0, &["--as", "delivered"], &[]);
+    assert_eq!(count(&report(&world, 0), "in_doubt"), 0);
+}
