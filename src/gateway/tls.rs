@@ -102,6 +102,8 @@ pub(super) fn refuses_our_certificate(error: &(dyn std::error::Error + 'static))
                 | Alert::UnknownCA
                 | Alert::AccessDenied
                 | Alert::CertificateRequired
+                // What a server says whose authority of the same name did not sign our certificate.
+                | Alert::DecryptError
         ))
     )
 }

@@ -13,7 +13,7 @@ use crate::prepare::{Made, PrepareError};
 use crate::submit::{self, Attempt, Attempted, Verdict, retry};
 use crate::track::{AttemptOver, DigitalEnd, End, Found, Intent, OpenIntent, RouteRow, Routed};
 use hyper::body::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -27,6 +27,8 @@ pub(super) const PAGE: usize = 512;
 pub const AHEAD: usize = 16;
 /// Statements of one operator that wait for another try before nothing else of it is tried.
 pub(super) const LATER: usize = 10_000;
+/// The longest that an earlier process put a statement off: what a gateway may ask for, and the longest back-off.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(3600 + 300);
 /// How long an intent is written before its slot: the journal's group window and a sync.
 pub const LEAD: Duration = Duration::from_millis(12);
 
@@ -183,13 +185,16 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
     Ok(())
 }
 
+/// Stops the desk, once, whoever of its statements is refused first: the others give up what they wait for.
 async fn stop(run: &Run, desk: &Desk, why: String) -> Result<(), Error> {
+    if !run.play.stop_desk(desk.index, why.clone()) {
+        return Ok(());
+    }
     tracing::error!(operator = desk.settings.name, why, "the operator's queue stops; its statements stay pending");
     run.note("operator_stopped", &why);
     if let Some(seen) = run.progress.operators.get(desk.index) {
         seen.stopped.store(true, Ordering::Relaxed);
     }
-    run.play.stop_desk(desk.index, why);
     Ok(run.journal.operator_stopped(run.number(desk.index), true).await?)
 }
 
@@ -243,7 +248,8 @@ impl Queue {
                 }
                 let item = Item { routed, doubt: None };
                 match item.routed.not_before.map(|at| at.duration_since(Timestamp::now())) {
-                    Some(wait) if wait.is_positive() => {
+                    // Written by the wall clock: what is further ahead than any wait was written before it was set back.
+                    Some(wait) if wait.is_positive() && wait <= LONGEST_WAIT => {
                         let wait = Duration::try_from(wait).unwrap_or_default();
                         self.put_off(item, Instant::now() + wait);
                     }
@@ -310,6 +316,7 @@ impl Queue {
 async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Error> {
     let ordinal = item.routed.work.span.ordinal;
     let stays = Ok(Back::Left(ordinal));
+    let closing = run.play.closing(desk.index);
     let age = Timestamp::now().duration_since(item.routed.looked_up);
     if item.doubt.is_none() && Duration::try_from(age).is_ok_and(|age| age > run.config.run.lookup_max_age) {
         return look_up_again(run, desk, &item, AskAgain::Stale).await;
@@ -337,7 +344,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
         let lease = tokio::select! {
             biased;
             lease = desk.gateway.lease(&address) => lease,
-            () = run.play.drain.cancelled() => return stays,
+            () = closing.cancelled() => return stays,
         };
         let lease = match lease {
             Ok(lease) => lease,
@@ -350,7 +357,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
                 return Ok(Back::Later(Box::new(item), Instant::now() + Duration::from_millis(100)));
             }
         };
-        if run.play.drain.is_cancelled() || run.play.is_stopped(desk.index) {
+        if closing.is_cancelled() {
             return stays;
         }
         item.routed.attempts += 1;
@@ -361,7 +368,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             recipient: &recipient,
             body: body.clone(),
             lead: LEAD,
-            drain: &run.play.drain,
+            drain: closing,
         };
         let seen = run.progress.operators.get(desk.index);
         seen.inspect(|seen| _ = seen.under_way.fetch_add(1, Ordering::Relaxed));

@@ -17,6 +17,8 @@ pub(super) struct Play {
     pub(super) drain: CancellationToken,
     /// Every digital half has its end, or waits for a resume.
     pub(super) settled: CancellationToken,
+    /// By desk: nothing new starts there, since the run drains or the desk is stopped.
+    closing: Vec<CancellationToken>,
     fatal: Mutex<Option<Error>>,
 }
 
@@ -37,11 +39,13 @@ struct Desk {
 
 impl Play {
     pub(super) fn new(desks: usize) -> Self {
+        let drain = CancellationToken::new();
         Self {
+            closing: (0..desks).map(|_| drain.child_token()).collect(),
             state: Mutex::new(State { looked_up: false, desks: vec![Desk::default(); desks], refusals: Vec::new() }),
             changed: Notify::new(),
             paused: watch::Sender::new(false),
-            drain: CancellationToken::new(),
+            drain,
             settled: CancellationToken::new(),
             fatal: Mutex::default(),
         }
@@ -70,16 +74,26 @@ impl Play {
         self.see(state);
     }
 
-    /// A desk stops for this run: what waits at it stays pending.
-    pub(super) fn stop_desk(&self, desk: usize, why: String) {
+    /// A desk stops for this run: what waits at it stays pending. Tells whether it is the first to say so.
+    pub(super) fn stop_desk(&self, desk: usize, why: String) -> bool {
+        let mut first = false;
         self.change(|state| {
             if let Some(desk) = state.desks.get_mut(desk)
                 && !desk.stopped
             {
-                desk.stopped = true;
+                (desk.stopped, first) = (true, true);
                 state.refusals.push(why);
             }
         });
+        if let Some(closing) = self.closing.get(desk) {
+            closing.cancel();
+        }
+        first
+    }
+
+    /// Cancelled when nothing new may start at a desk. A desk that is not known never starts anything.
+    pub(super) fn closing(&self, desk: usize) -> &CancellationToken {
+        self.closing.get(desk).unwrap_or(&self.drain)
     }
 
     /// Whether a desk is stopped.

@@ -18,6 +18,7 @@ mod judged;
 mod keys;
 mod kills;
 mod letters;
+mod manners;
 mod messages;
 mod nights;
 mod paper;
