@@ -217,6 +217,27 @@ pub struct ExportFingerprint {
     pub big_end_first: bool,
 }
 
+impl ExportFingerprint {
+    /// Whether a file still holds what the export was taken from: its size and time are the same, or all of its bytes.
+    ///
+    /// *Cost*: reads the file where only its time is another. Of an export that was turned into UTF-8 another time
+    /// counts as another content.
+    pub fn is_of(&self, file: &Path) -> io::Result<bool> {
+        let file = File::open(file)?;
+        let stamp = Stamp::of(&file)?;
+        if stamp.size != self.size {
+            return Ok(false);
+        }
+        if stamp.mtime_ns == i128::from(self.mtime_ns) {
+            return Ok(true);
+        }
+        match &self.sha256 {
+            Some(expected) if self.encoding == Encoding::Utf8.name() => Ok(hex(&stage::sha256(&file)?) == *expected),
+            _ => Ok(false),
+        }
+    }
+}
+
 /// An export that lies open: mapped, and its head read.
 #[derive(Debug)]
 pub struct Export {

@@ -150,9 +150,12 @@ fn go_on(order: &Order) -> Result<Ended> {
     let config_file = JournalReader::open(&order.run)?.header().config_file.clone();
     let config = Config::read(&config_file)?;
     let installation = Arc::new(Installation::open(&config.installation)?);
-    let locks = lock(&config, &installation)?;
+    // The run before its gateways: who has both is told that the run is taken.
     let journal = Journal::open(&order.run, &installation)?;
+    let locks = lock(&config, &installation)?;
     let header = journal.header();
+    let fingerprints = fingerprints(&header)?;
+    same_exports(&order.exports, &fingerprints)?;
     let mut remembered: Remembered = serde_json::from_value(header.remembered.clone()).unwrap_or_default();
     remembered.accept_rejects |= order.accept_rejects;
     if journal.phase() == Phase::Finished {
@@ -164,33 +167,44 @@ fn go_on(order: &Order) -> Result<Ended> {
     let keys = Keys::load(&config)?;
     let operators: Vec<RunOperator> = config.operators.iter().map(run_operator).collect();
     journal.know_operators(&operators)?;
-    let exports = header
-        .exports
+    let exports = fingerprints
         .iter()
-        .map(|export| {
-            let fingerprint = serde_json::from_value(export.fingerprint.clone()).map_err(|error| {
-                Error::because(Exit::Storage, "the journal's note of an export cannot be read", error)
-            })?;
-            let fingerprint: ExportFingerprint = fingerprint;
-            Export::reopen(&fingerprint.staged, &fingerprint).map_err(unreadable)
-        })
+        .map(|fingerprint| Export::reopen(&fingerprint.staged, fingerprint).map_err(unreadable))
         .collect::<Result<Vec<_>>>()?;
-    same_exports(&order.exports, &exports)?;
     let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
     take_through(run, remembered)
 }
 
-/// Exports named on the command line must be those that the run began with.
-fn same_exports(named: &[PathBuf], exports: &[Export]) -> Result<()> {
+/// What the run's exports were when it began.
+fn fingerprints(header: &RunHeader) -> Result<Vec<ExportFingerprint>> {
+    let read = |export: &RunExport| {
+        serde_json::from_value(export.fingerprint.clone())
+            .map_err(|error| Error::because(Exit::Storage, "the journal's note of an export cannot be read", error))
+    };
+    header.exports.iter().map(read).collect()
+}
+
+/// Exports named on the command line must be those that the run began with, and hold what they held. One that is gone
+/// is not missed: the run has its own copy.
+fn same_exports(named: &[PathBuf], exports: &[ExportFingerprint]) -> Result<()> {
     let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let same = named.is_empty()
         || named.len() == exports.len()
-            && named.iter().zip(exports).all(|(named, export)| resolved(named) == resolved(export.path()));
-    if same {
-        return Ok(());
+            && named.iter().zip(exports).all(|(named, export)| resolved(named) == resolved(&export.path));
+    if !same {
+        return Err(Error::new(Exit::Usage, "the run folder holds a run of other exports")
+            .remedy("name a new run folder, or go on with this run by `utskick resume`"));
     }
-    Err(Error::new(Exit::Usage, "the run folder holds a run of other exports")
-        .remedy("name a new run folder, or go on with this run by `utskick resume`"))
+    for (named, export) in named.iter().zip(exports) {
+        let unreadable = |error| Error::because(Exit::Input, format!("cannot read {}", named.display()), error);
+        if named.exists() && !export.is_of(named).map_err(unreadable)? {
+            let message = format!("{} has changed since the run began with it", named.display());
+            return Err(Error::new(Exit::Input, message).remedy(
+                "name a new run folder to send what it holds now, or go on with what the run began with by `utskick resume`",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn take_through(run: Run, remembered: Remembered) -> Result<Ended> {

@@ -178,7 +178,7 @@ impl TrackError {
     /// The exit code of a command that ends with it.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::NoRun { .. } | Self::Exists { .. } => Exit::Usage,
+            Self::NoRun { .. } | Self::Exists { .. } | Self::Locked { .. } => Exit::Usage,
             Self::Open { .. }
             | Self::KeyMalformed { .. }
             | Self::KeyLost { .. }

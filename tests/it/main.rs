@@ -12,6 +12,7 @@ mod doubts;
 mod encryption;
 mod failing_disk;
 mod failing_vfs;
+mod files;
 mod generate;
 mod hostile_input;
 mod judged;

@@ -1,0 +1,255 @@
+//! Clocks jump, files change, a second process comes, a gateway stalls: refused and named, or survived, and never a loss.
+
+use crate::referee;
+use crate::run::utskick;
+use crate::world::{World, count};
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A send under way: something has been accepted.
+fn under_way(world: &World, export: &Path) -> Child {
+    let mut send = world.send_command(export, "run");
+    let child = send.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while world.ledger().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child
+}
+
+fn drained(world: &World, export: &Path) {
+    let child = under_way(world, export);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs to the end; the exit code and all of the words must be there.
+#[track_caller]
+fn refused(mut command: Command, code: i32, words: &[&str]) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{command:?}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
+fn resume(world: &World) -> Command {
+    let mut command = utskick(["resume", "--json"]);
+    command.arg(world.path("run"));
+    command
+}
+
+fn staged(world: &World) -> PathBuf {
+    let mut files = std::fs::read_dir(world.path("run/exports")).unwrap();
+    files.next().unwrap().unwrap().path()
+}
+
+/// Writes into the private copy, as nobody should.
+fn alter(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut bytes = std::fs::read(file).unwrap();
+    change(&mut bytes);
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn a_staged_export_that_was_altered_is_not_gone_on_with() {
+    let world = World::new(&["--latency", "300"]);
+    let export = world.export("export.xml", 150, &[]);
+    drained(&world, &export);
+    let copy = staged(&world);
+    let before = world.ledger().len();
+    let good = std::fs::read(&copy).unwrap();
+    let name = copy.file_name().unwrap().to_str().unwrap();
+    let last = good.len() - 40;
+    alter(&copy, |bytes| bytes[last] ^= 1);
+    refused(resume(&world), 65, &[name, "changed"]);
+    alter(&copy, |bytes| bytes.truncate(last));
+    refused(resume(&world), 65, &[name]);
+    std::fs::remove_file(&copy).unwrap();
+    refused(resume(&world), 65, &[name, "cannot read"]);
+    assert_eq!(world.ledger().len(), before, "something was sent from an altered export");
+    // With the bytes that pass 1 read, it goes on to the end.
+    std::fs::write(&copy, &good).unwrap();
+    let report = world.resume("run", 0);
+    assert_eq!(world.accepted().len() as u64, count(&report, "delivered"));
+    assert!(world.accepted().values().all(|times| *times == 1));
+}
+
+#[test]
+fn an_export_that_changed_between_runs_is_not_taken_for_the_one_that_the_run_began_with() {
+    let world = World::new(&["--latency", "300"]);
+    let export = world.export("export.xml", 120, &[]);
+    let other = world.export("other.xml", 120, &["--seed", "2"]);
+    drained(&world, &export);
+    let before = world.ledger().len();
+    refused(world.send_command(&other, "run"), 64, &["a run of other exports", "new run folder"]);
+    let good = std::fs::read(&export).unwrap();
+    let changed = String::from_utf8(good.clone()).unwrap().replacen("faltkod=\"011\">", "faltkod=\"011\">1", 1);
+    std::fs::write(&export, changed).unwrap();
+    refused(world.send_command(&export, "run"), 65, &["export.xml has changed", "new run folder", "resume"]);
+    assert_eq!(world.ledger().len(), before);
+    // Touched, and the same bytes: it is the same export.
+    std::fs::write(&export, &good).unwrap();
+    world.send(&export, "run", 0);
+    // A finished run says nothing of another content either.
+    std::fs::copy(&other, &export).unwrap();
+    refused(world.send_command(&export, "run"), 65, &["export.xml has changed"]);
+    // Without its original the run still has its end.
+    std::fs::remove_file(&export).unwrap();
+    let report = world.resume("run", 0);
+    assert_eq!(world.accepted().len() as u64, count(&report, "delivered"));
+}
+
+#[test]
+fn a_second_process_on_the_same_run_is_refused_and_the_first_is_not_disturbed() {
+    let world = World::new(&["--latency", "400"]);
+    let export = world.export("export.xml", 150, &[]);
+    let first = under_way(&world, &export);
+    let run = world.path("run");
+    let name = run.to_str().unwrap();
+    refused(resume(&world), 64, &[name, "in use by another process"]);
+    refused(world.send_command(&export, "run"), 64, &[name, "in use by another process"]);
+    // Another run of the installation would double the agreed rate.
+    refused(world.send_command(&export, "second"), 78, &["another run of this installation"]);
+    let output = first.wait_with_output().unwrap();
+    let report = world.report_of(output, 0);
+    assert_eq!(world.accepted().len() as u64, count(&report, "delivered"));
+    assert!(world.accepted().values().all(|times| *times == 1));
+}
+
+#[test]
+fn a_run_folder_of_another_version_is_named_and_left_as_it_is() {
+    let world = World::new(&["--latency", "300"]);
+    let export = world.export("export.xml", 100, &[]);
+    drained(&world, &export);
+    let journal = world.path("run/journal.sqlite");
+    let version = |version: i64| {
+        let conn = rusqlite::Connection::open(&journal).unwrap();
+        let before: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        conn.pragma_update(None, "user_version", version).unwrap();
+        before
+    };
+    let ours = version(99);
+    let name = journal.to_str().unwrap();
+    let words = [name, "has format 99", "use the version of utskick that made it"];
+    refused(resume(&world), 74, &words);
+    refused(world.send_command(&export, "run"), 74, &words);
+    for command in ["status", "report"] {
+        let mut read = utskick([command]);
+        read.arg(world.path("run"));
+        refused(read, 74, &words);
+    }
+    assert_eq!(version(ours), 99, "it was left as it is");
+    world.resume("run", 0);
+}
+
+/// Variables under which a process sees the wall clock that a file names; `None` where libfaketime is missing.
+fn clock(file: &Path) -> Option<Vec<(String, String)>> {
+    let output = referee::command("faketime")?.args(["-f", "+0", "env"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let preload = text.lines().find_map(|line| line.strip_prefix("LD_PRELOAD=")).expect("it is preloaded").to_owned();
+    let file = file.to_str().unwrap().to_owned();
+    let all = [("LD_PRELOAD", preload), ("FAKETIME_TIMESTAMP_FILE", file), ("FAKETIME_NO_CACHE", "1".into())];
+    let monotonic = ["DONT_FAKE_MONOTONIC", "FAKETIME_DONT_FAKE_MONOTONIC"].map(|name| (name, "1".to_owned()));
+    Some(all.into_iter().chain(monotonic).map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+#[test]
+fn jumps_of_the_wall_clock_do_no_harm() {
+    let world = World::new(&["--share-503", "0.05", "--no-mailbox", "0"]);
+    world.configure(|settings| {
+        settings.replace("rate_per_s = \"unlimited\"", "rate_per_s = 20").replacen(
+            "rate_per_s = 20",
+            "rate_per_s = \"unlimited\"",
+            1,
+        )
+    });
+    let export = world.export("export.xml", 300, &[]);
+    let file = world.path("clock");
+    std::fs::write(&file, "+0").unwrap();
+    let Some(clock) = clock(&file) else { return };
+    let mut send = world.send_command(&export, "run");
+    let mut child = send.envs(clock.clone()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Forward by less than a look-up's age and by more, back behind the start, and to and fro: as messages are accepted.
+    for (step, jump) in ["+20h", "-20h", "+40d", "+0", "-10m", "+3d", "-1h"].into_iter().enumerate() {
+        while world.ledger().len() < (step + 1) * 12 && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::fs::write(&file, jump).unwrap();
+    }
+    // Stopped in the future, gone on with in the past.
+    std::fs::write(&file, "+23h").unwrap();
+    let reached = world.ledger().len() + 12;
+    while world.ledger().len() < reached && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(child.try_wait().unwrap().is_none(), "it ended before the last jump");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::write(&file, "-12h").unwrap();
+    let mut command = resume(&world);
+    // Nothing of this run waits for a Retry-After of the future.
+    let report = world.report_of(command.envs(clock).output().unwrap(), 0);
+    for none in ["in_doubt", "failed", "pending"] {
+        assert_eq!(count(&report, none), 0, "{report}");
+    }
+    let accepted = world.accepted();
+    assert_eq!(accepted.len() as u64, count(&report, "delivered"), "{report}");
+    assert!(accepted.values().all(|times| *times == 1));
+    assert!(report["duration_s"].as_f64() >= Some(0.0), "{report}");
+}
+
+/// Anonymous memory of a process, in bytes.
+fn anonymous(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+}
+
+/// The most memory of a send whose operators take messages and never answer, once everybody has been looked up.
+fn stalled(statements: u64) -> u64 {
+    let mut world = World::new(&[]);
+    let scenario = world.path("scenario.toml");
+    std::fs::write(&scenario, "[[rule]]\nat = \"operators\"\nplay = \"silent\"\n").unwrap();
+    world.restart_sandbox(&["--no-mailbox", "0", "--scenario", scenario.to_str().unwrap()]);
+    world.configure(|settings| {
+        settings.replace("\nservice_address", "\nconcurrency = 4\ntimeout = \"24h\"\nservice_address")
+    });
+    let export = world.export("export.xml", statements, &[]);
+    let mut child = world.send_command(&export, "run").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut most = 0;
+    loop {
+        most = most.max(anonymous(child.id()));
+        let output = utskick(["status", "--json"]).arg(world.path("run")).output().unwrap();
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        if status["in_flight"] == 12 && status["waits_for_look_up"] == 0 {
+            break;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended although nobody answers");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for _ in 0..40 {
+        most = most.max(anonymous(child.id()));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(world.ledger().len(), 12, "no more than the bound of each operator is under way");
+    most
+}
+
+#[test]
+fn memory_stays_where_it_is_while_operators_stall() {
+    let (few, many) = (stalled(600), stalled(4800));
+    eprintln!("{few} bytes with 600 statements, {many} with 4800");
+    // Letters of all the others alone would be 250 MB: 4200 of 60 kB.
+    assert!(many < few + (32 << 20), "{few} bytes with 600 statements, {many} with 4800");
+    // Letters ahead of three operators, two threads' work, the journal's caches.
+    assert!(many < 192 << 20, "{many}");
+}
