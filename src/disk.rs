@@ -75,18 +75,29 @@ impl Disk for Machine {
 }
 
 impl dyn Disk + '_ {
-    /// Makes a folder and those above it that are missing, each private and durable. One that is there stays as it is.
+    /// Makes a folder and those above it that are missing, each private, and makes the names on the way to it durable, also
+    /// of those that are there: whoever made them may have ended before.
     pub fn make_folders(&self, folder: &Path) -> io::Result<()> {
-        if folder.as_os_str().is_empty() || folder.is_dir() {
-            return Ok(());
-        }
         let parent = folder_of(folder);
-        self.make_folders(parent)?;
-        match self.make_folder(folder) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
-            _ => {}
+        let is_there = folder.as_os_str().is_empty() || folder.is_dir();
+        if parent != folder && parent != Path::new(".") {
+            self.make_folders(parent)?;
         }
-        self.sync_folder(parent)
+        if !is_there {
+            match self.make_folder(folder) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists || !folder.is_dir() => return Err(error),
+                _ => {}
+            }
+        }
+        match self.sync_folder(parent) {
+            // Above what is ours: a folder that may be passed through and not read, on a disk that is not written to.
+            Err(error)
+                if is_there && matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+            {
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Writes a file whole or not at all: under a name of its own (`draft`, in the same folder), synced, renamed, and the

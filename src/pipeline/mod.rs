@@ -37,6 +37,7 @@ mod release;
 mod renew;
 mod resolve;
 mod route;
+mod space;
 
 pub use deliver::{AHEAD as LETTERS_AHEAD, LEAD as INTENT_LEAD};
 pub use open::{Ended, Order, protected, resume, send};

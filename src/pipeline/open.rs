@@ -7,7 +7,7 @@ use super::obey::{self, Orders};
 use super::play::Play;
 use super::purge::{COPIES, remove_payload};
 use super::renew::{self, Watched};
-use super::{paper, pulse, release, route};
+use super::{paper, pulse, release, route, space};
 use crate::config::{Config, InDoubt, Rate};
 use crate::disk::Disk;
 use crate::domain::{Digester, Identity, Kontrolluppgift, Outcome, PersonDigest, Purpose, Reason, stockholm};
@@ -109,6 +109,7 @@ pub fn send(order: &Order) -> Result<Ended> {
     let keys = Keys::load(&config)?;
     let installation = Arc::new(Installation::open(&config.installation)?);
     let locks = lock(&config, &installation)?;
+    space::before_copying(order, &config)?;
     let copies = order.run.join(COPIES);
     make_folder(installation.disk(), &copies)?;
     let access = match order.in_place {
@@ -214,6 +215,7 @@ fn take_through(run: Run, remembered: Remembered) -> Result<Ended> {
         let released = release::read(&run)?;
         release::brake(&run, &released, remembered.accept_rejects)?;
         release::settle_earlier(&run, remembered.again)?;
+        space::before_release(&run.folder, &run.paper_folder, released.load)?;
         run.journal.release(released.exports)?;
     }
     let ended = second_pass(run);

@@ -1,6 +1,7 @@
 //! Pass 1: every record of every export gets its row in the journal; nothing leaves.
 
 use super::open::{Run, unreadable};
+use super::space::Load;
 use crate::config::{Config, Policy};
 use crate::domain::{Batch, Outcome, PersonDigest, Reason};
 use crate::error::{Error, Exit, Result};
@@ -24,6 +25,8 @@ pub(super) struct Released {
     rejected: u64,
     /// Faults of an export itself, outside its records: Skatteverket would refuse the whole file.
     faults_of_exports: u64,
+    /// What will leave, at most.
+    pub(super) load: Load,
     /// The exports with their numbers.
     pub(super) exports: Vec<RunExport>,
 }
@@ -44,6 +47,12 @@ pub(super) fn read(run: &Run) -> Result<Released> {
                 settler.push(number, checked);
                 released.statements += 1;
                 released.rejected += u64::from(row.fate == REJECTED);
+                if let Fate::Send { digital, paper } = row.fate {
+                    let sure = paper == Half::Waiting || paper == Half::Fallback && digital != Half::Waiting;
+                    released.load.statements += 1;
+                    released.load.on_paper += u64::from(sure);
+                    released.load.perhaps_on_paper += u64::from(paper == Half::Fallback && !sure);
+                }
             }
             run.progress.records.fetch_add(rows.len() as u64, Ordering::Relaxed);
             let end = batch.items.last().map_or(0, |last| last.span.offset + u64::from(last.span.length));

@@ -64,7 +64,18 @@ impl Installation {
     pub fn open_on(disk: Arc<dyn Disk>, settings: &config::Installation) -> Result<Self, TrackError> {
         private_folder(&settings.state, &*disk)?;
         let key = match read_key(&settings.key_file)? {
-            Some(key) => key,
+            Some(key) => {
+                // Whoever made it may have ended before its name was durable.
+                let folder = folder_of(&settings.key_file);
+                disk.make_folders(folder).and_then(|()| disk.sync_folder(folder)).or_else(|error| {
+                    match error.kind() {
+                        // A key that was put there for us.
+                        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Ok(()),
+                        _ => Err(TrackError::storage(format!("sync {}", folder.display()), error)),
+                    }
+                })?;
+                key
+            }
             None => {
                 let register = super::register::file(&settings.state);
                 if register.exists() {
@@ -334,7 +345,7 @@ pub(super) fn private_folder(folder: &Path, disk: &dyn Disk) -> Result<(), Track
             std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700))
                 .map_err(|_| TrackError::Open { file: folder.to_path_buf(), mode: facts.mode() & 0o777 })
         }
-        Ok(_) => Ok(()),
+        Ok(_) => disk.make_folders(folder).map_err(failed),
         Err(error) if error.kind() == ErrorKind::NotFound => disk.make_folders(folder).map_err(failed),
         Err(error) => Err(failed(error)),
     }

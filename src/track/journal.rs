@@ -61,7 +61,7 @@ pub use reader::{
     AttemptSeen, BundleSeen, Event, InDoubtSeen, JournalReader, OperatorTally, Seen, StatementSeen, Tally, Tempo,
 };
 pub use rows::*;
-pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, read_only_uri, take_over};
+pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, read_only_uri, take_over, use_wal};
 pub use writer::{ENOUGH as GROUP_ENOUGH, WINDOW as GROUP_WINDOW, WINDOWS as GROUP_WINDOWS};
 
 use super::error::TrackError;

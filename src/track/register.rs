@@ -141,10 +141,11 @@ impl Register {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
         let conn = journal::connect(&file, flags, installation.disk().vfs()).map_err(failed)?;
         conn.execute_batch(
-            "PRAGMA busy_timeout = 60000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+            "PRAGMA busy_timeout = 60000; PRAGMA synchronous = FULL;
              PRAGMA cache_size = -16384; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;",
         )
         .map_err(failed)?;
+        journal::use_wal(&conn).map_err(failed)?;
         let register = Self { conn, installation: installation.clone() };
         register.make(installation.key_check()).map_err(failed)?;
         // Where another process is at it, that process has done it.

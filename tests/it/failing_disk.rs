@@ -53,6 +53,8 @@ struct State {
     plan: Plan,
     changes: u64,
     dead: bool,
+    /// What did not happen.
+    failed: Vec<String>,
     random: fastrand::Rng,
     inodes: Vec<Inode>,
     /// Every name that programs see.
@@ -192,7 +194,7 @@ impl Folder {
 impl State {
     /// Counts a change; what becomes of it is in `Err` where it does not happen: whether the power went with it, and the
     /// error that is told.
-    fn step(&mut self) -> Result<(), (bool, i32)> {
+    fn step(&mut self, what: &str, path: &Path) -> Result<(), (bool, i32)> {
         if self.dead {
             return Err((false, libc::EIO));
         }
@@ -200,15 +202,24 @@ impl State {
         match self.plan {
             Plan::PowerOff(at) if self.changes >= at => {
                 self.dead = true;
+                self.failed.push(format!("{at}: {what} {}", path.display()));
                 Err((true, libc::EIO))
             }
-            Plan::Fail { from, to, errno } if (from..=to).contains(&self.changes) => Err((false, errno)),
+            Plan::Fail { from, to, errno } if (from..=to).contains(&self.changes) => {
+                self.failed.push(format!("{}: {what} {}", self.changes, path.display()));
+                Err((false, errno))
+            }
             _ => Ok(()),
         }
     }
 
+    fn step_at(&mut self, what: &str, inode: usize) -> Result<(), (bool, i32)> {
+        let name = self.names.iter().find(|(_, entry)| **entry == Entry::File(inode)).map(|(name, _)| name.clone());
+        self.step(what, &name.unwrap_or_default())
+    }
+
     fn name_change(&mut self, folder: &Path, change: Change) -> Result<(), i32> {
-        let told = self.step();
+        let told = self.step(&format!("{change:?}"), folder);
         if let Ok(()) | Err((true, _)) = told {
             let folder = self.folders.get_mut(folder).unwrap_or_else(|| panic!("{} is no folder", folder.display()));
             folder.pending.push(change.clone());
@@ -256,7 +267,7 @@ impl Model {
     /// How many of the bytes are to be written, and the error that is told then.
     pub fn write(&self, inode: usize, at: usize, bytes: &[u8]) -> Result<(), (usize, i32)> {
         let mut state = self.state();
-        let told = state.step();
+        let told = state.step_at("write", inode);
         let count = match told {
             Ok(()) => bytes.len(),
             // A full disk takes what still fits.
@@ -276,7 +287,7 @@ impl Model {
 
     pub fn cut(&self, inode: usize, length: usize) -> Result<(), i32> {
         let mut state = self.state();
-        match state.step() {
+        match state.step_at("cut", inode) {
             Ok(()) => state.inodes[inode].cut(length),
             Err((true, errno)) => {
                 state.inodes[inode].pending.push(Pending::Cut(length));
@@ -289,7 +300,7 @@ impl Model {
 
     pub fn sync(&self, inode: usize) -> Result<(), i32> {
         let mut state = self.state();
-        match state.step() {
+        match state.step_at("sync", inode) {
             Ok(()) => state.inodes[inode].sync(),
             Err((power_went, errno)) => {
                 if !power_went && !state.dead {
@@ -308,8 +319,11 @@ impl Model {
 
     pub fn sync_names(&self, folder: &Path) -> Result<(), i32> {
         let mut state = self.state();
-        state.step().map_err(|(_, errno)| errno)?;
-        state.folders.get_mut(folder).expect("a folder").sync();
+        if state.folders.contains_key(folder) {
+            state.step("sync names", folder).map_err(|(_, errno)| errno)?;
+        }
+        // Folders above this disk are durable.
+        state.folders.get_mut(folder).map(Folder::sync);
         Ok(())
     }
 }
@@ -327,6 +341,7 @@ impl FailingDisk {
                 plan: Plan::Nothing,
                 changes: 0,
                 dead: false,
+                failed: Vec::new(),
                 random: fastrand::Rng::with_seed(seed),
                 inodes: Vec::new(),
                 names: BTreeMap::from([(root.into(), Entry::Folder)]),
@@ -341,6 +356,12 @@ impl FailingDisk {
         let mut state = self.model.state();
         state.changes = 0;
         std::mem::replace(&mut state.plan, plan)
+    }
+
+    /// What went wrong since this was asked last: change, what, where.
+    pub fn failures(&self) -> String {
+        let failed = std::mem::take(&mut self.model.state().failed);
+        format!("{} failures, first {:?}", failed.len(), failed.first())
     }
 
     /// Changes since the plan was made.

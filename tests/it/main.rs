@@ -34,6 +34,7 @@ mod sandbox;
 mod shape;
 mod signatures;
 mod silence;
+mod storage_faults;
 mod tidy;
 mod unfit_keys;
 mod validation;

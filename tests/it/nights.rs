@@ -154,7 +154,13 @@ fn passings(output: &Output) -> BTreeMap<String, u64> {
 }
 
 impl Night<'_> {
-    fn config(&self) -> PathBuf {
+    /// Folder of everything that is this night's own.
+    pub fn home(&self) -> PathBuf {
+        self.season.world.path(&format!("nights/{}", self.name))
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> PathBuf {
         self.season.world.path(&format!("sandbox/{}.toml", self.name))
     }
 

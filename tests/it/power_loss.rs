@@ -281,7 +281,10 @@ impl Voyage {
 
     /// One life of a process, until the run is finished or the disk fails. `hurry`: it only opens the run.
     fn live(&mut self, hurry: bool) -> Life {
-        match self.try_live(hurry) {
+        let life = self.try_live(hurry);
+        let failures = self.disk.failures();
+        self.say(failures);
+        match life {
             Ok(life) => life,
             Err(error) => {
                 self.say(format!("died: {error}, change {}", self.disk.changes()));

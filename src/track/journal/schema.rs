@@ -1,7 +1,7 @@
 //! The tables, and how a journal file is made, opened and checked.
 
 use super::super::error::TrackError;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 
 /// Version of the format, in SQLite's `user_version`. Another one is refused.
@@ -91,13 +91,31 @@ pub(super) fn writing(file: &Path, vfs: Option<&str>) -> Result<Connection, rusq
     let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, vfs)?;
     // 16 MiB of cache holds the ends of all tables many times over. 4096 pages of WAL: each hot page is copied into the
     // database once per 16 MiB instead of once per 4 MiB. A WAL that a long read let grow is cut back to 64 MiB.
+    use_wal(&conn)?;
     conn.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA mmap_size = 0;
+        "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA mmap_size = 0;
          PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864; PRAGMA cell_size_check = ON;
          PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 10000;",
     )?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)
+}
+
+/// Puts a database into WAL mode, or sees that it is.
+///
+/// Where the disk refuses, SQLite goes on in the mode it had: it answers with the mode's name, or the answer is right and
+/// the commit after it fails, which only who steps on sees. In that mode a power failure before the folder's next sync
+/// undoes a commit.
+pub(in super::super) fn use_wal(conn: &Connection) -> rusqlite::Result<()> {
+    let mut change = conn.prepare("PRAGMA journal_mode = WAL")?;
+    let mut answer = change.query([])?;
+    let mode: Option<String> = answer.next()?.map(|row| row.get(0)).transpose()?;
+    while answer.next()?.is_some() {}
+    if mode.as_deref() == Some("wal") {
+        return Ok(());
+    }
+    let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+    Err(rusqlite::Error::SqliteFailure(error, Some("it cannot be put into WAL mode".into())))
 }
 
 /// Copies what an earlier process has left in the WAL into the database, durably, and begins a new WAL. `false` where
@@ -163,11 +181,15 @@ fn uri(file: &Path, option: &str) -> String {
 /// Sees that a file is ours and of this version.
 pub(in super::super) fn check(conn: &Connection, file: &Path, format: u32) -> Result<(), TrackError> {
     let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let not_ours = |_| TrackError::Format { file: file.to_path_buf(), found: "of no journal".into(), expected: format };
-    let application = number("application_id").map_err(not_ours)?;
-    let version = number("user_version").map_err(not_ours)?;
+    let not_ours = || TrackError::Format { file: file.to_path_buf(), found: "of no journal".into(), expected: format };
+    let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => not_ours(),
+        _ => TrackError::storage(format!("read {}", file.display()), error),
+    };
+    let application = number("application_id").map_err(failed)?;
+    let version = number("user_version").map_err(failed)?;
     if application != i64::from(APPLICATION) {
-        return Err(not_ours(rusqlite::Error::InvalidQuery));
+        return Err(not_ours());
     }
     if version != i64::from(format) {
         return Err(TrackError::Format { file: file.to_path_buf(), found: version.to_string(), expected: format });
