@@ -22,6 +22,7 @@ mod letters;
 mod manners;
 mod messages;
 mod nights;
+mod pace;
 mod paper;
 mod plan;
 mod post;
