@@ -42,8 +42,9 @@ const CASES: &[Case] = &[
         what: "a certificate that ends before the run can",
         make: |world| {
             let deadline = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 800);
-            world
-                .configure(|settings| settings.replace("[far]", &format!("[run]\ndeadline = \"{deadline}\"\n\n[far]")));
+            world.configure(|settings| {
+                settings.replace("\n[far]\n", &format!("\n[run]\ndeadline = \"{deadline}\"\n\n[far]\n"))
+            });
             true
         },
         words: &["sender.p12", "before the run can end", "renew it first"],
