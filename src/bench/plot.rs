@@ -58,7 +58,8 @@ fn write(bench: &Bench, out: &mut String) -> std::fmt::Result {
         escaped(&whole)
     )?;
     if let Some(warning) = bench.warnings.first().filter(|_| at.noisy) {
-        let (warning, _) = warning.split_once(';').unwrap_or((warning, ""));
+        // What was seen; what it means takes more than a line.
+        let (warning, _) = warning.split_once([':', ';']).unwrap_or((warning, ""));
         writeln!(out, "<text x=\"16\" y=\"92\">Not to be relied on: {}</text>", escaped(warning))?;
     }
     bars(bench, out)?;
