@@ -9,7 +9,7 @@
 //! together, `wall` what one waits for.
 //!
 //! Exports are 50,000 statements of the default mix, `indented` as `generate` writes them (67 MB), `compact` without
-//! whitespace between elements (46 MB), `crlf` with tabs and CRLF. Throughput is given in bytes and, under the names that
+//! whitespace between elements (55 MB), `crlf` with tabs and CRLF. Throughput is given in bytes and, under the names that
 //! end in `statements`, in statements. All but `wall` is processor time, so that other work on the machine counts little.
 
 #![allow(clippy::unwrap_used, missing_docs)]
