@@ -8,7 +8,7 @@ use crate::watch::crash;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The operations. Those that write are atomic at most in themselves, and durable only after the sync that follows.
@@ -18,6 +18,10 @@ pub trait Disk: fmt::Debug + Send + Sync {
     ///
     /// *Errors*: also [`ErrorKind::AlreadyExists`]. What was written of it then may stay.
     fn write_new(&self, file: &Path, content: &[u8]) -> io::Result<()>;
+
+    /// Writes what a file holds once more where it lies, and syncs it. What a failed sync did not write is in memory only
+    /// and counts as written: no later sync alone would bring it to the disk. Nobody else may write to the file meanwhile.
+    fn write_again(&self, file: &Path) -> io::Result<()>;
 
     /// Gives a file another name in its folder, replacing what has that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -47,6 +51,20 @@ impl Disk for Machine {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
         file.write_all(content)?;
         file.sync_all()
+    }
+
+    fn write_again(&self, file: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().read(true).write(true).open(file)?;
+        let mut chunk = vec![0; 1 << 20];
+        let mut at = 0;
+        loop {
+            let count = file.read_at(&mut chunk, at)?;
+            if count == 0 {
+                return file.sync_all();
+            }
+            file.write_all_at(chunk.get(..count).unwrap_or_default(), at)?;
+            at += count as u64;
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -159,6 +177,11 @@ mod tests {
             assert_eq!(fs::read_to_string(&file).unwrap(), content);
         }
         assert!(!draft.exists());
+        let long: Vec<u8> = (0..3_000_000_u32).map(|at| at as u8).collect();
+        disk.replace(&file, &draft, &long, ["report_written", "report_renamed"]).unwrap();
+        disk.write_again(&file).unwrap();
+        assert!(fs::read(&file).unwrap() == long);
+        disk.replace(&file, &draft, b"second", ["report_written", "report_renamed"]).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&file), mode(&folder), mode(&home.path().join("a"))), (0o600, 0o700, 0o700));
         assert_eq!(disk.write_new(&file, b"").unwrap_err().kind(), ErrorKind::AlreadyExists);

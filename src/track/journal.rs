@@ -158,6 +158,13 @@ impl Journal {
     fn start(run: &Path, installation: &Installation, lock: File) -> Result<Self, TrackError> {
         let file = run.join(schema::FILE);
         let failed = |error| TrackError::storage(format!("open the journal {}", file.display()), error);
+        // Before anything of it is copied: see `schema::take_over`. Only who holds the run's lock writes to it.
+        match installation.disk().write_again(&schema::with_suffix(&file, "-wal")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(TrackError::storage(format!("write again what {} holds", file.display()), error));
+            }
+            _ => {}
+        }
         let conn = schema::writing(&file, installation.disk().vfs()).map_err(failed)?;
         schema::check(&conn, &file, schema::FORMAT)?;
         pages::key_check(&conn, &file, installation)?;

@@ -123,7 +123,7 @@ pub(in super::super) fn use_wal(conn: &Connection) -> rusqlite::Result<()> {
 ///
 /// The earlier process may have ended on a failed sync. What that sync did not write is then in memory only, looks
 /// whole, and is never written by a later sync; the next power failure would take it, and with it every commit behind
-/// it, acknowledged ones included.
+/// it, acknowledged ones included. The WAL was written again before, so that it is whole while it is copied.
 pub(in super::super) fn take_over(conn: &Connection) -> rusqlite::Result<bool> {
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map(|busy| !busy)
 }
@@ -157,7 +157,7 @@ pub(super) fn reading(file: &Path, vfs: Option<&str>) -> Result<Connection, rusq
     }
 }
 
-fn with_suffix(file: &Path, suffix: &str) -> std::path::PathBuf {
+pub(super) fn with_suffix(file: &Path, suffix: &str) -> std::path::PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(suffix);
     name.into()
