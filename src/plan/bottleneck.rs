@@ -1,7 +1,7 @@
 //! What a send waits for: the limit without which it would end first, and what would move it.
 //!
-//! Each limit is lifted in turn and the send simulated again; the one that moves the end most is named. Operators that end
-//! together are lifted together, since to lift one of two equal ones moves nothing.
+//! Each limit is lifted in turn and the send simulated again; the one that moves the end most is named. A limit of operators
+//! is lifted for all of them, since to lift one of two equal ones moves nothing; those that end last are named.
 
 use super::model::{Model, Nanos, Opening};
 use super::simulate::{Keep, Simulated, simulate};
@@ -67,7 +67,9 @@ const LIMITS: [Limit; 9] = [
     Limit::Reading,
 ];
 /// Operators whose ends are no further apart than this part of the send end together.
-const TOGETHER: f64 = 0.02;
+const TOGETHER: f64 = 0.1;
+/// A change that comes so near to what lifting the limit would save is as good.
+const NEAR: f64 = 0.02;
 /// A change is proposed up to this factor, unless the deadline needs more: nobody agrees to a hundredfold rate.
 const MODEST: f64 = 2.0;
 /// What a deadline may need at most.
@@ -77,11 +79,18 @@ impl Bottleneck {
     /// The bottleneck of a send that was simulated; with a deadline that is missed, the remedy is what would hold it.
     pub fn of(model: &Model, simulated: &Simulated, deadline: Option<Nanos>) -> Self {
         let operators = ending_together(simulated);
-        let end = |limit| simulate(&lifted(model, limit, &operators), Keep::default()).end;
+        let all: Vec<usize> = (0..model.desks.len()).collect();
+        let end = |limit| simulate(&lifted(model, limit, &all), Keep::default()).end;
         let ends: Vec<(Limit, Option<Nanos>)> = LIMITS.par_iter().map(|limit| (*limit, end(*limit))).collect();
-        // The first of those that end first.
-        let best = ends.into_iter().min_by_key(|(_, end)| end.unwrap_or(Nanos::MAX));
-        let (limit, without) = best.unwrap_or((Limit::Reading, simulated.end));
+        // The first of those that end first. What goes before the sending limits it only where it takes longer.
+        let whole = simulated.end.unwrap_or(Nanos::MAX);
+        let reads = simulated.reading_end > whole / 2;
+        let moves = |(limit, end): &(Limit, Option<Nanos>)| {
+            (*limit != Limit::Reading || reads) && end.is_some_and(|end| end < whole)
+        };
+        let reading = (Limit::Reading, ends.last().and_then(|(_, end)| *end));
+        let best = ends.into_iter().filter(moves).min_by_key(|(_, end)| end.unwrap_or(Nanos::MAX));
+        let (limit, without) = best.unwrap_or(reading);
         let remedy = remedy(model, limit, &operators, simulated.end, without, deadline);
         let operators = if limit.is_of_operators() { operators } else { Vec::new() };
         Self { limit, operators, without, remedy }
@@ -209,7 +218,7 @@ fn remedy(
     let missed = deadline.filter(|deadline| end > *deadline && without <= *deadline);
     let (goal, most) = match missed {
         Some(deadline) => (deadline, BOLD),
-        None => (without + ((end - without) as f64 * TOGETHER) as Nanos, MODEST),
+        None => (without + ((end - without) as f64 * NEAR) as Nanos, MODEST),
     };
     let rounded = |value: f64| round_up(limit, value);
     let (mut low, mut high) = (1.0, most);

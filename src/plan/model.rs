@@ -197,6 +197,9 @@ impl Model {
         start: Timestamp,
     ) -> Self {
         let stages = &measured.stages;
+        // A whole send costs more than the sum of its stages by themselves: what is between them goes with the attempt.
+        let between_s = measured.send.cpu_s_per_statement - measured.letter_s(false) - stages.lookup_s_per_statement;
+        let attempt_s = measured.attempt_s().max(between_s);
         let looked_up = load.looked_up();
         let statements = parts(looked_up, &assumed.operator_shares);
         let desks = config.operators.iter().enumerate().map(|(place, operator)| Desk {
@@ -209,7 +212,7 @@ impl Model {
             },
             statements: statements.get(place).copied().unwrap_or(0),
             letter_s: measured.letter_s(operator.encryption_certificate.is_some()),
-            attempt_s: measured.attempt_s(),
+            attempt_s,
             retries: assumed.retries,
         });
         Self {
