@@ -43,7 +43,9 @@
 //! - No silent resend: a statement in doubt is sent again only where its operator's policy says `resend`, and always with
 //!   the same id and bytes.
 //! - Every attempt passes the pace, retries included: at its slots, every window of length W holds at most ⌊R·W⌋ + 1.
-//!   A rate has no default.
+//!   A rate has no default. Less is used where a gateway pushes back, never more; Retry-After always wins.
+//! - Outside a gateway's delivery window, and while somebody has it paused, no attempt gets a slot; one that has an intent
+//!   goes on to its outcome. Orders to a running send (`track/control.rs`) hold across restarts and are on record.
 //! - The only `unsafe` is in `intake/map.rs`.
 //! - No personnummer, name or amount in a log line, error, metric, panic or file name, nor in the journal outside its
 //!   sealed columns. Types that hold them print masked.

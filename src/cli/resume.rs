@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// Go on with a run that stopped, was stopped, or failed, without naming its files.
 ///
 /// Nothing that has its outcome is done again. What was under way when a process ended is in doubt, and is sent again
-/// only where its operator's settings say `in_doubt = "resend"`. Exit codes as for `send`.
+/// only where its operator's settings say `in_doubt = "resend"`, or a person said so (`utskick resolve --as resend`). A run
+/// that was paused stays paused: `utskick control DIR resume` ends a pause. Exit codes as for `send`.
 #[derive(Debug, Args)]
 pub struct Resume {
     /// Folder of the run

@@ -13,6 +13,9 @@ use tokio::sync::futures::Notified;
 /// How often a shut gate is looked at anew, should the wall clock jump.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// What leaves has this long to arrive before its window closes: the last second of a window is not used.
+const MARGIN: Duration = Duration::from_secs(1);
+
 /// Why nothing may leave to a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shut {
@@ -68,7 +71,9 @@ impl Gate {
             return None;
         }
         let at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
-        (!self.windows.is_open(at)).then(|| Shut::Window(self.windows.next_open(at)))
+        let arrives = at.checked_add(MARGIN).unwrap_or(Timestamp::MAX);
+        let closed = [at, arrives].into_iter().find(|moment| !self.windows.is_open(*moment))?;
+        Some(Shut::Window(self.windows.next_open(closed)))
     }
 
     /// Whether somebody ordered a pause.
