@@ -375,9 +375,9 @@ async fn heed_signals(run: Arc<Run>) {
         return;
     };
     tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-    tracing::warn!("stopping: what is under way is finished first; a second signal stops at once");
     run.progress.enter(Stage::Draining);
     run.play.drain.cancel();
+    tracing::warn!("stopping: what is under way is finished first; a second signal stops at once");
     tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
     std::process::exit(Exit::Pending as i32);
 }
