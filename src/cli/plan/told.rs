@@ -363,13 +363,13 @@ impl Told {
         let wide = self.operators.iter().map(|operator| operator.name.chars().count()).max().unwrap_or(0).max(8) + 2;
         writeln!(
             out,
-            "\n{:<wide$}{:>12}{:>12}{:>12}  {:<24}{:<18}windows",
+            "\n{:<wide$}{:>12}{:>12}{:>12}  {:<24}{:<21}windows",
             "gateway", "statements", "rate", "takes", "limited by", "ends"
         )?;
         let far = &self.far;
         writeln!(
             out,
-            "{:<wide$}{:>12}{:>12}{:>12}  {:<24}{:<18}{}",
+            "{:<wide$}{:>12}{:>12}{:>12}  {:<24}{:<21}{}",
             "FaR",
             grouped(far.statements),
             rate(far.rate_per_s),
@@ -388,7 +388,7 @@ impl Told {
             };
             writeln!(
                 out,
-                "{:<wide$}{:>12}{:>12}{:>12}  {limited:<24}{:<18}{}",
+                "{:<wide$}{:>12}{:>12}{:>12}  {limited:<24}{:<21}{}",
                 operator.name,
                 grouped(operator.statements),
                 rate(operator.rate_per_s),
