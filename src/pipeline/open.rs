@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -530,9 +530,20 @@ impl Run {
         })
     }
 
-    /// Runs something that waits for the disk or the CPU pool, without holding up the runtime.
-    pub(super) fn blocking<T, E: Into<Error>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T> {
-        tokio::task::block_in_place(work).map_err(Into::into)
+    /// Runs something that waits for the disk or computes long, on the CPU pool: it holds up no connection. Not on more
+    /// threads of the runtime, since every thread has a heap of its own, which keeps the most that it ever held.
+    pub(super) async fn on_pool<T: Send + 'static, E: Into<Error> + Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    ) -> Result<T> {
+        let (tell, told) = oneshot::channel();
+        let run = Arc::clone(self);
+        self.letters.pool().spawn(move || {
+            // Whoever asked may have gone away.
+            let _ = tell.send(work(&run));
+        });
+        let failed = |_| Error::new(Exit::Storage, "a thread of the CPU pool failed");
+        told.await.map_err(failed)?.map_err(Into::into)
     }
 
     /// The journal's number of an operator of the settings: settings may be reordered between two processes of a run.

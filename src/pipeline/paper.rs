@@ -9,16 +9,17 @@ use crate::error::{Error, Exit};
 use crate::prepare::bundle::{PaperLetter, write_bundle};
 use crate::track::{BundleRow, PaperEnd, PaperFate, Work};
 use rayon::prelude::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs until no statement waits for paper and none can come to wait any more.
-pub(super) async fn run(run: &Run) {
+pub(super) async fn run(run: &Arc<Run>) {
     if let Err(error) = bundle_everything(run).await {
         run.play.fail(error);
     }
 }
 
-async fn bundle_everything(run: &Run) -> Result<(), Error> {
+async fn bundle_everything(run: &Arc<Run>) -> Result<(), Error> {
     let full = run.config.paper.as_ref().map_or(1000, |paper| paper.letters_per_bundle);
     loop {
         tokio::select! {
@@ -27,9 +28,10 @@ async fn bundle_everything(run: &Run) -> Result<(), Error> {
         }
         // Asked before looking: what is settled now has its row already.
         let last_round = run.play.settled.is_cancelled();
-        let waiting = run.blocking(|| run.journal.paper_waiting(0, full))?;
+        let waiting = run.on_pool(move |run| run.journal.paper_waiting(0, full)).await?;
         if waiting.len() >= full || (last_round && !waiting.is_empty()) {
-            end(run, &waiting).await?;
+            let (rows, bundle) = run.on_pool(move |run| bundled(run, &waiting)).await?;
+            finish(run, rows, bundle).await?;
         } else if last_round || run.play.drain.is_cancelled() {
             return Ok(());
         } else {
@@ -48,16 +50,13 @@ enum Sheet {
     Ends(PaperEnd),
 }
 
-async fn end(run: &Run, waiting: &[Work]) -> Result<(), Error> {
+/// Letters and their bundle, on disk: how each statement ends, and the bundle's row. On a thread of the CPU pool.
+fn bundled(run: &Run, waiting: &[Work]) -> Result<(Vec<PaperEnd>, Option<BundleRow>), Error> {
     let Some(printer) = &run.printer else {
         let rows = waiting.iter().map(|work| held(work, Reason::NoPrintSupplier)).collect();
-        return finish(run, rows, None).await;
+        return Ok((rows, None));
     };
-    let sheets = run.blocking(|| {
-        run.letters
-            .pool()
-            .install(|| waiting.par_iter().map(|work| sheet(run, work)).collect::<Result<Vec<_>, Error>>())
-    })?;
+    let sheets = waiting.par_iter().map(|work| sheet(run, work)).collect::<Result<Vec<_>, Error>>()?;
     let letters: Vec<PaperLetter<'_>> = sheets
         .iter()
         .filter_map(|sheet| match sheet {
@@ -76,10 +75,8 @@ async fn end(run: &Run, waiting: &[Work]) -> Result<(), Error> {
     } else {
         let number = run.next_bundle();
         let run_id = &run.journal.header().run_id;
-        let bundle = run.blocking(|| {
-            write_bundle(run.installation.disk(), &run.paper_folder, number, run_id, &letters, printer)
-                .map_err(|error| Error::because(Exit::Storage, "cannot write a print bundle", error))
-        })?;
+        let bundle = write_bundle(run.installation.disk(), &run.paper_folder, number, run_id, &letters, printer)
+            .map_err(|error| Error::because(Exit::Storage, "cannot write a print bundle", error))?;
         Some(BundleRow {
             number,
             file_name: bundle.file_name,
@@ -96,7 +93,7 @@ async fn end(run: &Run, waiting: &[Work]) -> Result<(), Error> {
             Sheet::Ends(end) => *end,
         })
         .collect();
-    finish(run, rows, bundle).await
+    Ok((rows, bundle))
 }
 
 async fn finish(run: &Run, rows: Vec<PaperEnd>, bundle: Option<BundleRow>) -> Result<(), Error> {

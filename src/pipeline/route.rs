@@ -9,6 +9,7 @@ use crate::watch::crash;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Statements that are looked up together. With 84 senders in one export it gives each about 200 ids a call; with a few,
@@ -23,7 +24,7 @@ struct Question {
 }
 
 /// Looks everything up that waits for it, window by window, until nothing does or the run drains.
-pub(super) async fn run(run: &Run) {
+pub(super) async fn run(run: &Arc<Run>) {
     let refused = match ask_everything(run).await {
         Ok(()) => None,
         Err(Ended::Refused(why)) => {
@@ -43,11 +44,11 @@ enum Ended {
     Fatal(Error),
 }
 
-async fn ask_everything(run: &Run) -> Result<(), Ended> {
+async fn ask_everything(run: &Arc<Run>) -> Result<(), Ended> {
     let mut after = 0;
     let mut refused = None;
     while !run.play.drain.is_cancelled() {
-        let page = run.blocking(|| run.journal.to_look_up(after, WINDOW)).map_err(Ended::Fatal)?;
+        let page = run.on_pool(move |run| run.journal.to_look_up(after, WINDOW)).await.map_err(Ended::Fatal)?;
         let Some(last) = page.last() else { break };
         after = last.span.ordinal;
         let (questions, known) = sort(run, &page).map_err(Ended::Fatal)?;
