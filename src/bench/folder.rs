@@ -11,12 +11,14 @@ impl Folder {
     /// Makes one in `place`, for its owner alone.
     pub fn make(place: &Path) -> Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
-        let path = place.join(format!("utskick-bench-{}-{:08x}", std::process::id(), fastrand::u32(..)));
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|error| {
+        let cannot = |path: &Path, error| {
             Error::because(Exit::Storage, format!("cannot make {}", path.display()), error)
                 .remedy("name a folder that is there and may be written to with --dir")
-        })?;
+        };
+        // Absolute: settings that name it lie elsewhere.
+        let place = place.canonicalize().map_err(|error| cannot(place, error))?;
+        let path = place.join(format!("utskick-bench-{}-{:08x}", std::process::id(), fastrand::u32(..)));
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| cannot(&path, error))?;
         Ok(Self(path))
     }
 

@@ -208,6 +208,13 @@ impl Place<'_> {
             );
             return Err(Error::new(Exit::Storage, text));
         }
+        let known = outcome("already_sent");
+        if known > 0 {
+            let text = format!(
+                "{known} statements of a new installation were sent before: no figure of this run can be trusted"
+            );
+            return Err(Error::new(Exit::Storage, text));
+        }
         std::fs::remove_dir_all(&folder)
             .map_err(|error| Error::because(Exit::Storage, format!("cannot remove {}", folder.display()), error))?;
         Ok(Whole {
