@@ -13,6 +13,9 @@ pub(super) const HANDFUL: usize = 8;
 /// After this, the next letter that is finished takes the others with it: as long as the journal's group gathers.
 const PATIENCE: Duration = Duration::from_millis(5);
 
+/// Niceness of the pool's threads.
+const BEHIND: i32 = 5;
+
 /// A pool of CPU threads, and what is finished on it.
 pub(super) struct Letters<T> {
     pool: rayon::ThreadPool,
@@ -33,6 +36,9 @@ impl<T: Send + 'static> Letters<T> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|number| format!("prepare-{number}"))
+            // Behind slots, intents and answers, which need little time and need it now. The thread's own priority; where
+            // it cannot be set, slots are missed now and then.
+            .start_handler(|_| drop(rustix::process::setpriority_process(None, BEHIND)))
             .build()?;
         let finished = Finished { under_way: 0, letters: Vec::new(), since: Instant::now() };
         Ok(Self { pool, finished: Arc::new(Mutex::new(finished)) })
