@@ -12,6 +12,7 @@
 //! before it is handed out.
 
 use super::gate::{Gate, Shut};
+use super::lead::Lead;
 use super::timer::Timer;
 use crate::config::Rate;
 use crate::domain::Windows;
@@ -42,6 +43,7 @@ pub struct Pacer {
     state: Mutex<State>,
     /// Whoever has the turn takes the next slot; the others wait in the order in which they came.
     turn: tokio::sync::Mutex<()>,
+    lead: Lead,
     timer: Arc<Timer>,
 }
 
@@ -80,8 +82,14 @@ impl Pacer {
             gate: Gate::new(windows),
             state: Mutex::new(State { grid: Grid::new(rate, now), last: None, held: None }),
             turn: tokio::sync::Mutex::new(()),
+            lead: Lead::default(),
             timer: Timer::shared(),
         }
+    }
+
+    /// How long before its slot an attempt takes it.
+    pub const fn lead(&self) -> &Lead {
+        &self.lead
     }
 
     /// Whether anything may leave at all.

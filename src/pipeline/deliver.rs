@@ -29,9 +29,6 @@ pub const AHEAD: usize = 16;
 pub(super) const LATER: usize = 10_000;
 /// The longest that an earlier process put a statement off: what a gateway may ask for, and the longest back-off.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(3600 + 300);
-/// How long an intent is written before its slot: the journal's group window and a sync, and as much again for threads
-/// that are woken late.
-pub const LEAD: Duration = Duration::from_millis(24);
 
 /// An operator and what its desk keeps.
 #[derive(Debug)]
@@ -368,7 +365,6 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             address: &address,
             recipient: &recipient,
             body: body.clone(),
-            lead: LEAD,
             drain: closing,
         };
         let seen = run.progress.operators.get(desk.index);

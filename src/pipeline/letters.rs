@@ -38,7 +38,7 @@ impl<T: Send + 'static> Letters<T> {
             .thread_name(|number| format!("prepare-{number}"))
             // Behind slots, intents and answers, which need little time and need it now. The thread's own priority; where
             // it cannot be set, slots are missed now and then.
-            .start_handler(|_| drop(rustix::process::setpriority_process(None, BEHIND)))
+            .start_handler(|_| _ = rustix::process::setpriority_process(None, BEHIND))
             .build()?;
         let finished = Finished { under_way: 0, letters: Vec::new(), since: Instant::now() };
         Ok(Self { pool, finished: Arc::new(Mutex::new(finished)) })

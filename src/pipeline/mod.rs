@@ -39,7 +39,7 @@ mod resolve;
 mod route;
 mod space;
 
-pub use deliver::{AHEAD as LETTERS_AHEAD, LEAD as INTENT_LEAD};
+pub use deliver::AHEAD as LETTERS_AHEAD;
 pub use open::{Ended, Order, protected, resume, send};
 pub use purge::{Purged, purge};
 pub use release::{FINDINGS, REJECTS, fate};

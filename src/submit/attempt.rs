@@ -4,7 +4,7 @@ use super::verdict::{Verdict, verdict};
 use crate::domain::Identity;
 use crate::gateway::{Address, CallError, Gateway, Lease, Pacer, Shut, Slot};
 use hyper::body::Bytes;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How long an intent may wait for another slot when its own has passed, before it is taken back.
@@ -21,8 +21,6 @@ pub struct Attempt<'a> {
     pub recipient: &'a Identity,
     /// The whole SOAP envelope.
     pub body: Bytes,
-    /// How long before its slot the intent is written: about as long as a sync takes.
-    pub lead: Duration,
     /// Nothing new starts once this is cancelled.
     pub drain: &'a CancellationToken,
 }
@@ -47,7 +45,7 @@ pub async fn attempt<E>(
 ) -> Result<Attempted, E> {
     let pacer = what.gateway.pacer();
     let wait = what.gateway.waits().permit.enter();
-    let slot = match permit(pacer, what.lead, what.drain).await {
+    let slot = match permit(pacer, pacer.lead().now(), what.drain).await {
         Ok(slot) => slot,
         Err(shut) => {
             what.gateway.give_back(lease);
@@ -56,7 +54,9 @@ pub async fn attempt<E>(
     };
     drop(wait);
     let wait = what.gateway.waits().journal.enter();
+    let taken = Instant::now();
     intend().await?;
+    pacer.lead().took(taken.elapsed());
     drop(wait);
     // A slot that passed while the intent was synced is given up; the intent holds for the next one too, if it is soon.
     let mut good = pacer.wait(slot).await;

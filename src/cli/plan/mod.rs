@@ -11,7 +11,8 @@ use super::{print, say};
 use crate::config::Config;
 use crate::domain::stockholm;
 use crate::error::{Error, Exit, Result};
-use crate::pipeline::{INTENT_LEAD, LETTERS_AHEAD, LOOKED_UP_TOGETHER};
+use crate::gateway::Lead;
+use crate::pipeline::{LETTERS_AHEAD, LOOKED_UP_TOGETHER};
 use crate::plan::forecast::{Forecast, Volumes};
 use crate::plan::model::{Habits, Model};
 use crate::plan::timeline::timeline;
@@ -125,7 +126,7 @@ impl Plan {
         }
         let habits = Habits {
             letters_ahead: LETTERS_AHEAD,
-            lead: INTENT_LEAD,
+            lead: Lead::SHORTEST,
             lookups_together: LOOKED_UP_TOGETHER,
             journal_group: GROUP_WINDOW,
             journal_groups: GROUP_WINDOWS as u32,
