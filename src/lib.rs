@@ -23,7 +23,7 @@
 //! | [`gateway`] | what look-ups and attempts share: mutual TLS, connections, pace, breaker, wire format |
 //! | [`track`] | journal, register, checkpoint, the numbers of reports |
 //! | [`plan`] | will it fit: what a send will take, told beforehand |
-//! | [`bench`] | what the stages and a whole send cost on this machine, beside their floors |
+//! | [`bench`](mod@bench) | what the stages and a whole send cost on this machine, beside their floors |
 //! | [`watch`] | progress, logs, and that nothing personal is seen beside them |
 //! | [`sandbox`] | a FaR and operators to send to, with bad manners on request; synthetic exports |
 //! | [`disk`] | what durability rests on: synced contents, synced names |
