@@ -127,6 +127,12 @@ fn what_is_in_doubt_is_settled_by_the_operators_word() {
     let audit = done["audit"].as_array().unwrap();
     let settled: Vec<&Value> = audit.iter().filter(|event| event["kind"] == "settled").collect();
     assert_eq!(settled.len(), 3, "{audit:?}");
+    let page = world.path("report.html");
+    utskick(["report", world.path("run").to_str().unwrap(), "--html", page.to_str().unwrap()]).status().unwrap();
+    let page = std::fs::read_to_string(page).unwrap();
+    for event in &settled {
+        assert!(page.contains(&event["text"].as_str().unwrap().replace('&', "&amp;")), "not on the page: {event}");
+    }
     assert!(settled.iter().all(|event| event["text"].as_str().unwrap().contains("uid")));
     let lines = std::fs::read_to_string(world.path("sandbox/state/audit.ndjson")).unwrap();
     assert_eq!(lines.lines().filter(|line| line.contains("resolve: run")).count(), 3);

@@ -133,7 +133,26 @@ fn write_page(out: &mut String, report: &Numbers) -> std::fmt::Result {
             }),
         )?;
     }
-    writeln!(out, "</section>\n</main>\n</body>\n</html>")
+    if report.sent_again > 0 {
+        writeln!(
+            out,
+            "<p class=\"bad\">{} were sent again after doubt: as many may have arrived twice.</p>",
+            grouped(report.sent_again)
+        )?;
+    }
+    writeln!(out, "</section>")?;
+
+    if !report.audit.is_empty() {
+        section(out, "audit", "On record")?;
+        table(
+            out,
+            "Orders, settlements and changes of pace",
+            &["When", "What", "Said"],
+            report.audit.iter().map(|event| vec![moment(event.at), spaced(&event.kind), event.text.clone()]),
+        )?;
+        writeln!(out, "</section>")?;
+    }
+    writeln!(out, "</main>\n</body>\n</html>")
 }
 
 fn section(out: &mut String, id: &str, title: &str) -> std::fmt::Result {
