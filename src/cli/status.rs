@@ -8,6 +8,9 @@ use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+/// Most statements in doubt that the text lists.
+const DOUBTS: usize = 20;
+
 /// Say where a run is now
 ///
 /// Counts by outcome, each operator's queue, rates over the last minute, what is under way and in doubt, when the run will
@@ -110,6 +113,13 @@ fn write_text(out: &mut String, now: &Now) -> std::fmt::Result {
             limit(of),
             if of.stopped { "  stopped: it refuses our credentials" } else { "" }
         )?;
+    }
+    for of in now.doubts.iter().take(DOUBTS) {
+        let (at, reason) = (moment(of.at), spaced(of.reason));
+        writeln!(out, "In doubt: {}, message {}, {}, {at}, {reason}", of.ordinal, of.message_id, of.operator_name)?;
+    }
+    if now.doubts.len() > DOUBTS {
+        writeln!(out, "In doubt: {} more (`utskick report` lists them all)", now.doubts.len() - DOUBTS)?;
     }
     let ends = now.operators.iter().filter(|of| now.running && of.queued + of.in_flight > 0);
     for (place, of) in ends.enumerate() {

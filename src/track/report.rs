@@ -7,7 +7,7 @@
 use super::control::CONTROL_EVENT;
 use super::error::TrackError;
 use super::halves::{Digital, OnPaper};
-use super::journal::{BundleSeen, Counts, Event, JournalReader, Phase};
+use super::journal::{BundleSeen, Counts, Event, InDoubtSeen, JournalReader, Phase};
 use crate::domain::{Outcome, Reason};
 use crate::error::Exit;
 use crate::watch::Handshakes;
@@ -138,6 +138,26 @@ pub struct InDoubt {
     pub reason: &'static str,
 }
 
+impl InDoubt {
+    /// All of a run, ascending by ordinal; where no process has it, what was under way when it ended too.
+    pub(super) fn all(reader: &JournalReader, running: bool) -> Result<Vec<Self>, TrackError> {
+        let operators = &reader.header().operators;
+        let of = |seen: InDoubtSeen| {
+            let operator = operators.get(usize::from(seen.operator));
+            Self {
+                ordinal: seen.ordinal,
+                operator: operator.map_or_else(String::new, |of| of.id.clone()),
+                operator_name: operator.map_or_else(String::new, |of| of.name.clone()),
+                message_id: seen.message_id.to_string(),
+                attempt: seen.attempt,
+                at: seen.at,
+                reason: seen.reason.as_str(),
+            }
+        };
+        Ok(reader.in_doubt(running)?.into_iter().map(of).collect())
+    }
+}
+
 /// How fast a run went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Rates {
@@ -192,16 +212,7 @@ impl Report {
         let name = |number: Option<usize>| {
             number.and_then(|number| employers.get(number)).cloned().unwrap_or_else(|| "unknown".into())
         };
-        let operator = |place: u16| header.operators.get(usize::from(place));
-        let in_doubt = reader.in_doubt(running)?.into_iter().map(|doubt| InDoubt {
-            ordinal: doubt.ordinal,
-            operator: operator(doubt.operator).map_or_else(String::new, |of| of.id.clone()),
-            operator_name: operator(doubt.operator).map_or_else(String::new, |of| of.name.clone()),
-            message_id: doubt.message_id.to_string(),
-            attempt: doubt.attempt,
-            at: doubt.at,
-            reason: doubt.reason.as_str(),
-        });
+        let in_doubt = InDoubt::all(reader, running)?;
         let mut reasons: Vec<_> = rows
             .counts
             .by
@@ -246,7 +257,7 @@ impl Report {
                 })
                 .collect(),
             by_channel: rows.channels,
-            in_doubt: in_doubt.collect(),
+            in_doubt,
             requests,
             retries,
             handshakes: reader.handshakes()?,

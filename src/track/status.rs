@@ -9,6 +9,7 @@ use super::error::TrackError;
 use super::journal::{Event, JournalReader, Phase, Tempo};
 use super::outlook;
 use super::pulse::Waiting;
+use super::report::InDoubt;
 use crate::domain::{Outcome, Reason};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -41,6 +42,8 @@ pub struct Status {
     pub in_flight: u64,
     /// Requests whose fate is not known.
     pub in_doubt: u64,
+    /// Which they are, ascending by ordinal.
+    pub doubts: Vec<InDoubt>,
     /// Statements that wait for their look-up.
     pub waits_for_look_up: u64,
     /// Statements that wait for a print bundle.
@@ -188,6 +191,7 @@ impl Status {
             checkpoint: reader.checkpoint()?,
             in_flight: if running { in_flight } else { 0 },
             in_doubt: counts.of(Outcome::InDoubt),
+            doubts: InDoubt::all(reader, running)?,
             waits_for_look_up: tally.look_up,
             waits_for_paper: tally.paper,
             ended_per_s: per_s(&|row| row.delivered + row.other),

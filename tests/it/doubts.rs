@@ -1,6 +1,6 @@
 //! A person settles what is in doubt, by the operator's word; and what holds payload goes when nothing needs it any more.
 
-use crate::run::{ends_with, utskick};
+use crate::run::{ends_with, json, utskick};
 use crate::shape;
 use crate::world::{World, count};
 use serde_json::Value;
@@ -46,6 +46,9 @@ fn report(world: &World, code: i32) -> Value {
         serde_json::from_slice(&ends_with(code, ["report", world.path("run").to_str().unwrap(), "--json"]).stdout)
             .unwrap();
     shape::holds("report.json", &report);
+    let status = json(["status", world.path("run").to_str().unwrap(), "--json"]);
+    shape::holds("status.json", &status);
+    assert_eq!(status["doubts"], report["in_doubt"], "status lists what the report lists");
     report
 }
 
