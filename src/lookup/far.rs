@@ -1,11 +1,14 @@
 //! Asking FaR.
 
 use super::judge::{Found, judge};
+use crate::config::Config;
 use crate::domain::{Identity, Organisation};
+use crate::error::{Error, Exit};
 use crate::gateway::wire::{self, Answer, Fault, Reachability};
-use crate::gateway::{Address, CallError, Gateway, Lease, Reply};
+use crate::gateway::{Address, CallError, Gateway, GatewaySettings, Lease, Reply, Tls};
 use hyper::body::Bytes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// First wait before a question is asked again.
@@ -47,6 +50,30 @@ pub struct Far {
 }
 
 impl Far {
+    /// FaR as the settings have it.
+    ///
+    /// *Errors*: its address is none, 78.
+    pub fn new(config: &Config, tls: Tls) -> Result<Self, Error> {
+        let far = &config.far;
+        let address = Address::parse(&far.address)
+            .ok_or_else(|| Error::new(Exit::Settings, format!("far.address is no https address: {}", far.address)))?;
+        let settings = GatewaySettings {
+            name: "FaR".into(),
+            rate: far.rate_per_s,
+            windows: far.windows.clone(),
+            waits: Arc::default(),
+            concurrency: far.concurrency,
+            connect_timeout: far.timeout,
+            timeout: far.timeout,
+        };
+        Ok(Self {
+            gateway: Gateway::new(settings, tls),
+            address,
+            operators: config.operators.iter().map(|operator| operator.id).collect(),
+            give_up_after: far.give_up_after,
+        })
+    }
+
     /// Asks about recipients of one sender; ids that FaR leaves out, or contradicts itself about, are asked about once
     /// more and then are absent from the answer.
     ///

@@ -12,7 +12,7 @@ use crate::config::{Config, InDoubt, Rate};
 use crate::disk::Disk;
 use crate::domain::{Digester, Identity, Kontrolluppgift, Outcome, PersonDigest, Purpose, Reason, stockholm};
 use crate::error::{Error, Exit, Result};
-use crate::gateway::{Address, Gateway, GatewaySettings};
+use crate::gateway::{Gateway, GatewaySettings};
 use crate::intake::{self, Access, Export, ExportFingerprint, IntakeError, Stop};
 use crate::lookup::Far;
 use crate::prepare::encrypt::CmsRecipient;
@@ -467,24 +467,7 @@ impl Run {
     ) -> Result<Self> {
         let letters = Letters::new(config.run.threads.unwrap_or(0))
             .map_err(|error| Error::because(Exit::Storage, "cannot start the CPU pool", error))?;
-        let address = Address::parse(&config.far.address).ok_or_else(|| {
-            Error::new(Exit::Settings, format!("far.address is no https address: {}", config.far.address))
-        })?;
-        let settings = GatewaySettings {
-            name: "FaR".into(),
-            rate: config.far.rate_per_s,
-            windows: config.far.windows.clone(),
-            waits: Arc::default(),
-            concurrency: config.far.concurrency,
-            connect_timeout: config.far.timeout,
-            timeout: config.far.timeout,
-        };
-        let far = Far {
-            gateway: Gateway::new(settings, keys.tls),
-            address,
-            operators: config.operators.iter().map(|operator| operator.id).collect(),
-            give_up_after: config.far.give_up_after,
-        };
+        let far = Far::new(&config, keys.tls)?;
         let intake = intake::Options {
             record_limit_bytes: config.run.record_limit_bytes,
             cross_record: config.run.cross_record,

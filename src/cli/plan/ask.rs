@@ -5,7 +5,7 @@ use crate::cli::say;
 use crate::config::Config;
 use crate::domain::{Identity, Organisation, stockholm};
 use crate::error::{Error, Exit, Result};
-use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
+use crate::gateway::Tls;
 use crate::intake::IntakeError;
 use crate::lookup::{self, Far, Found};
 use crate::pipeline::LOOKED_UP_TOGETHER;
@@ -62,24 +62,7 @@ fn far(config: &Config, now: Timestamp) -> Result<Far> {
     credential.validity(now, until).map_err(wrong)?;
     let tls = Tls::new(credential.certified_key().map_err(wrong)?, &config.keys.trusted_roots)
         .map_err(|error| Error::because(Exit::Settings, "TLS", error))?;
-    let address = Address::parse(&config.far.address).ok_or_else(|| {
-        Error::new(Exit::Settings, format!("far.address is no https address: {}", config.far.address))
-    })?;
-    let settings = GatewaySettings {
-        name: "FaR".into(),
-        rate: config.far.rate_per_s,
-        concurrency: config.far.concurrency,
-        connect_timeout: config.far.timeout,
-        timeout: config.far.timeout,
-        windows: config.far.windows.clone(),
-        waits: std::sync::Arc::default(),
-    };
-    Ok(Far {
-        gateway: Gateway::new(settings, tls),
-        address,
-        operators: config.operators.iter().map(|operator| operator.id).collect(),
-        give_up_after: config.far.give_up_after,
-    })
+    Far::new(config, tls)
 }
 
 /// A window's statements as calls, and those about whom nobody need be asked.
