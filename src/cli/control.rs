@@ -132,7 +132,10 @@ fn wait_for(journal: &JournalReader, number: usize) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    say("the sending process has not taken it up yet; it does when it sends, or at its next start");
+    say(match journal.is_running() {
+        true => "the sending process has not taken it up yet; it does when it sends, or at its next start",
+        false => "the sending process has ended",
+    });
     Ok(())
 }
 

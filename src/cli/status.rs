@@ -124,14 +124,14 @@ fn write_text(out: &mut String, now: &Now) -> std::fmt::Result {
     let ends = now.operators.iter().filter(|of| now.running && of.queued + of.in_flight > 0);
     for (place, of) in ends.enumerate() {
         let end = of.expected_end.map_or_else(|| "nobody knows when".into(), moment);
-        let limit = of.limited_by.as_ref().map_or_else(String::new, |limit| format!(", limited by {limit}"));
+        let limit = of.limited_by.as_ref().map_or_else(String::new, |limit| format!(": {limit}"));
         writeln!(out, "{}{}: ends {end}{limit}", if place == 0 { "\n" } else { "" }, of.name)?;
     }
     if let Some(limit) = &now.look_ups_limited_by {
         writeln!(out, "Limited {}", limit.replacen("look-ups:", "in look-ups by", 1))?;
     }
     if let Some(limit) = &now.limited_by {
-        writeln!(out, "\nThe run is limited by {limit}")?;
+        writeln!(out, "\nWhat limits the run: {limit}")?;
     }
     if let Some(end) = now.expected_end {
         writeln!(out, "Expected end {}", moment(end))?;
