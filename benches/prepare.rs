@@ -13,6 +13,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use letter::with_letter;
 use md5::{Digest as _, Md5};
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -22,11 +23,13 @@ use support::ProcessorTime;
 use utskick::config::{KeySource, Sender};
 use utskick::domain::{FieldIndex, Form, Identity, Kontrolluppgift, MessageId, Organisation};
 use utskick::prepare::encrypt::CmsRecipient;
-use utskick::prepare::envelope::{Content, Delivery, Document, Message, Support, seal};
+use utskick::prepare::envelope::seal;
 use utskick::prepare::keys::{Certificate, Credential};
 use utskick::prepare::sign::{KeySigner, SignError, Signer};
 use utskick::prepare::{Job, Workshop};
 
+#[path = "support/letter.rs"]
+mod letter;
 mod support;
 
 /// `sender` or `mediator` of the signature vectors.
@@ -125,39 +128,6 @@ impl Signer for Nothing {
     }
 }
 
-fn with_letter<T>(bytes: usize, run: impl FnOnce(&Delivery<'_>) -> T) -> T {
-    let body = "<p>Kontrolluppgift för inkomståret: läs & spara.</p>".repeat(40);
-    let attachment: Vec<u8> = (0..bytes - body.len()).map(|place| (place * 31 % 251) as u8).collect();
-    let attachments =
-        [Document { content_type: "application/pdf", filename: "kontrolluppgift.pdf", bytes: &attachment }];
-    let messages = [Message {
-        id: "5b0f0a7e-3d0b-4c55-9d7b-0b6f0a2f1c11",
-        subject: "Kontrolluppgift 2026",
-        support: Support {
-            text: "Frågor besvaras av lönekontoret.",
-            url: Some("https://www.kommun-a.test/lon"),
-            phone: Some("08-12 12 12"),
-            email: Some("lon@kommun-a.test"),
-        },
-        metadata: &[],
-        language: "svSE",
-        reply: None,
-        receipt_request: None,
-        body: Content { content_type: "text/html", bytes: body.as_bytes() },
-        attachments: &attachments,
-    }];
-    run(&Delivery {
-        sender_id: "162021004748",
-        sender_name: "Kommun A",
-        sender_attention: None,
-        recipient: "191212121212",
-        reference: None,
-        correlation_id: None,
-        attention: None,
-        messages: &messages,
-    })
-}
-
 fn prepare(criterion: &mut Criterion<ProcessorTime>) {
     let [sender, mediator] = ["sender", "mediator"].map(|name| credential(name).signer().unwrap());
     let large = credential_3072().signer().unwrap();
@@ -178,7 +148,7 @@ fn prepare(criterion: &mut Criterion<ProcessorTime>) {
 
     let nothing = [sender.clone(), mediator.clone()].map(Nothing);
     for (name, bytes) in [("6-kb", 6 * 1024), ("25-kb", 25 * 1024)] {
-        with_letter(bytes, |letter| {
+        with_letter(bytes, 1, |letter| {
             let size = seal(letter, &sender, &mediator, "2027-01-31").unwrap().bytes.len();
             let mut group = criterion.benchmark_group("envelope");
             group.throughput(Throughput::Bytes(size as u64));

@@ -17,6 +17,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
+use letter::with_letter;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::hint::black_box;
@@ -24,10 +25,13 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use utskick::config::KeySource;
-use utskick::prepare::envelope::{Content, Delivery, Document, Documents, Message, Support, seal, seal_with_documents};
+use utskick::prepare::envelope::{Documents, seal, seal_with_documents};
 use utskick::prepare::keys::Credential;
 use utskick::prepare::sign::{KeySigner, Signer};
 use utskick::sandbox::generate;
+
+#[path = "../support/letter.rs"]
+mod letter;
 
 /// The argument by which this program does our own part in a process of its own.
 const OURS: &str = "--ours";
@@ -210,6 +214,7 @@ fn ourselves(what: &str, folder: &Path, count: u64) -> Command {
 /// Our own part, in a process of its own.
 fn ours(what: &str, folder: &Path, count: u64) {
     let [sender, mediator] = ["sender", "mediator"].map(|name| signer(folder, name));
+    let bytes = std::fs::read_to_string(folder.join("bytes")).unwrap().parse().unwrap();
     let mut signature = Vec::new();
     for number in 0..count {
         if what == "rsa" {
@@ -217,7 +222,7 @@ fn ours(what: &str, folder: &Path, count: u64) {
                 signer.sign_digest(black_box(&[7; 32]), &mut signature).unwrap();
             }
         } else {
-            with_letter(folder, number, |delivery| {
+            with_letter(bytes, number, |delivery| {
                 black_box(seal(delivery, &sender, &mediator, SEALED_ON).unwrap());
             });
         }
@@ -238,7 +243,7 @@ fn prepare(folder: &Path, bytes: usize, letters: u64) {
     }
     let [sender, mediator] = ["sender", "mediator"].map(|name| signer(folder, name));
     for number in 0..letters {
-        with_letter(folder, number, |delivery| {
+        with_letter(bytes, number, |delivery| {
             let (_, documents) = seal_with_documents(delivery, &sender, &mediator, SEALED_ON).unwrap();
             let Documents { inner_octets, outer_octets, signed_delivery, sealed_delivery, .. } = documents;
             std::fs::write(folder.join(format!("letters/{number}.xml")), inner_octets).unwrap();
@@ -261,42 +266,6 @@ fn signer(folder: &Path, name: &str) -> KeySigner {
         password_file: None,
     };
     Credential::load(&source).unwrap().signer().unwrap()
-}
-
-/// A letter of a body of 2 kB and an attachment that makes up the rest, its content by its number.
-fn with_letter(folder: &Path, number: u64, run: impl FnOnce(&Delivery<'_>)) {
-    let bytes: usize = std::fs::read_to_string(folder.join("bytes")).unwrap().parse().unwrap();
-    let body = "<p>Kontrolluppgift för inkomståret: läs & spara.</p>".repeat(40);
-    let mut random = fastrand::Rng::with_seed(number);
-    let attachment: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(bytes - body.len()).collect();
-    let attachments =
-        [Document { content_type: "application/pdf", filename: "kontrolluppgift.pdf", bytes: &attachment }];
-    let messages = [Message {
-        id: &format!("5b0f0a7e-3d0b-4c55-9d7b-{number:012x}"),
-        subject: "Kontrolluppgift 2026",
-        support: Support {
-            text: "Frågor besvaras av lönekontoret.",
-            url: Some("https://www.kommun-a.test/lon"),
-            phone: Some("08-12 12 12"),
-            email: Some("lon@kommun-a.test"),
-        },
-        metadata: &[],
-        language: "svSE",
-        reply: None,
-        receipt_request: None,
-        body: Content { content_type: "text/html", bytes: body.as_bytes() },
-        attachments: &attachments,
-    }];
-    run(&Delivery {
-        sender_id: "162021004748",
-        sender_name: "Kommun A",
-        sender_attention: None,
-        recipient: "191212121212",
-        reference: None,
-        correlation_id: None,
-        attention: None,
-        messages: &messages,
-    });
 }
 
 /// What xmlsec1 says of both signatures.
