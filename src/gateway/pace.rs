@@ -97,20 +97,16 @@ impl Pacer {
         &self.gate
     }
 
-    /// Waits until the next slot is no more than `lead` away, and takes it.
+    /// Waits until the next slot is no more than `lead` away, and takes it: at the least half of that away.
     ///
     /// *Errors*: the gate is shut, or will be at the slot. Dropping the future gives up the turn, and no slot is lost.
     pub async fn permit(&self, lead: Duration) -> Result<Slot, Shut> {
         let _turn = self.turn.lock().await;
-        let mut seen = None;
         loop {
             let changed = self.gate.changed();
             let now = Instant::now();
-            let next = match seen.take() {
-                // Waited for; woken late, it is still taken where there is time for half of what it needs.
-                Some(at) if at + self.state().tolerance() > now + lead / 2 => Some(at),
-                _ => self.state().next(now, lead),
-            };
+            // Who comes late, or is woken late, still tries the nearer slot: nobody else would take it.
+            let next = self.state().next(now, lead / 2);
             let wait = next.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
             if let Some(shut) = self.gate.shut_in(wait) {
                 return Err(shut);
@@ -125,7 +121,7 @@ impl Pacer {
             tokio::select! {
                 biased;
                 () = changed => {}
-                () = self.timer.sleep_until(at.checked_sub(lead + SLACK).unwrap_or(now)) => seen = Some(at),
+                () = self.timer.sleep_until(at.checked_sub(lead + SLACK).unwrap_or(now)) => {}
             }
         }
     }
@@ -176,11 +172,6 @@ impl State {
             None => held,
             Some(grid) => Some(grid.next(held.map_or(now + lead, |until| until.max(now + lead)))),
         }
-    }
-
-    /// How late a slot may be taken: half of how late it may be used.
-    fn tolerance(&self) -> Duration {
-        self.grid.as_ref().map_or(Duration::ZERO, |grid| grid.period / 4)
     }
 
     /// Takes a slot; `None` where the judge refuses it.

@@ -228,9 +228,12 @@ fn second_pass(run: Run) -> Result<Ended> {
     run.progress.total.store(run.journal.counts()?.of(Outcome::Pending), Ordering::Relaxed);
     let run = Arc::new(run);
     // Connections need little beside signatures: a request costs its thread some tenth of what its letter costs the CPU
-    // pool. One thread for four cores; more only wake each other and take the cores from the letters.
+    // pool. One thread for four cores; more only wake each other and take the cores from the letters. Where a rate is
+    // agreed two at least: a slot must not pass because the one thread is reading a page or an answer.
+    let paced = run.config.operators.iter().any(|operator| operator.rate_per_s != Rate::Unlimited);
+    let threads = run.letters.pool().current_num_threads().div_ceil(4).max(if paced { 2 } else { 1 });
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(run.letters.pool().current_num_threads().div_ceil(4))
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|error| Error::because(Exit::Storage, "cannot start the runtime", error))?;
