@@ -257,7 +257,8 @@ mod tests {
             prop_assert!(adapt.used() < rate * (part + 0.35), "{} of {rate}, {part}", adapt.used());
             let (_, changes) = play(&mut adapt, now, 120, rate * 2.0, Duration::from_millis(20));
             prop_assert_eq!(adapt.used(), rate);
-            prop_assert!(changes.iter().all(|change| change.cause == Cause::Recovers), "{:?}", changes);
+            // The second under way began with what it pushed back before.
+            prop_assert!(changes.iter().skip(1).all(|change| change.cause == Cause::Recovers), "{:?}", changes);
         }
     }
 
