@@ -277,6 +277,33 @@ fn nobody_is_named_anywhere_whatever_happens() {
         assert_eq!(found.status.code(), Some(0), "the question was understood");
         says_nothing(&spellings, "find", &found);
     }
+
+    // Orders and settlements, also with a person where a name or an id belongs.
+    let person = canaries.people.first().unwrap();
+    let ids = world.path("ids");
+    std::fs::write(&ids, format!("{person}\n")).unwrap();
+    let ids = ids.to_str().unwrap();
+    for (code, command, arguments) in [
+        (0, "control", &["pause"][..]),
+        (64, "control", &["pause", "--operator", person]),
+        (0, "resolve", &["--list"]),
+        (64, "resolve", &["--as", "delivered", "--ids", ids]),
+        (64, "resolve", &["--as", "delivered", "--operator", person]),
+        (0, "resolve", &["--as", "delivered"]),
+    ] {
+        let told = utskick(["--log", "trace", command]).arg(world.path("run")).args(arguments).output().unwrap();
+        let said = format!("{command} {}: {}", arguments[0], String::from_utf8_lossy(&told.stderr));
+        says_nothing(&spellings, &said, &told);
+        assert_eq!(told.status.code(), Some(code), "{said}");
+    }
+    let timeline = world.path("timeline.svg");
+    for shape in [&["--svg", timeline.to_str().unwrap()][..], &["--json", "--ask-far"]] {
+        let planned = utskick(["--log", "trace", "plan", export, "--config"]).arg(world.config()).args(shape).output();
+        let planned = planned.unwrap();
+        says_nothing(&spellings, "plan", &planned);
+        assert!(!planned.stdout.is_empty(), "{}", String::from_utf8_lossy(&planned.stderr));
+    }
+    silent(&spellings, "plan --svg", &std::fs::read(&timeline).unwrap());
     assert!(folders_are_silent(&world, "run", &spellings) > 5);
 }
 
