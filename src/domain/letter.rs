@@ -64,8 +64,8 @@ impl fmt::Debug for Letter {
 pub struct Sealed {
     /// The request body, UTF-8 XML.
     pub bytes: Vec<u8>,
-    /// SHA-256 of those bytes.
-    pub sha256: [u8; 32],
+    /// A digest that tells these bytes from all others.
+    pub digest: [u8; 32],
 }
 
 impl fmt::Debug for Sealed {

@@ -333,7 +333,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
     };
     drop(letter);
     if let Some((intent, _)) = &item.doubt
-        && intent.request_sha256 != made.sealed.sha256
+        && intent.request_digest != made.sealed.digest
     {
         return end(run, desk, &item, End::InDoubt(Reason::BytesDiffer), None).await;
     }
@@ -484,7 +484,7 @@ fn intent(run: &Run, desk: &Desk, item: &Item, made: &Made) -> Intent {
         mediator_cert: made.mediator_cert,
         renderer: made.renderer,
         content_secrets: made.secrets.clone(),
-        request_sha256: made.sealed.sha256,
+        request_digest: made.sealed.digest,
         message_id: run.installation.message_id(&work.key, &work.content),
     }
 }

@@ -131,7 +131,7 @@ fn intent(ordinal: u64, attempt: u32, operator: u16) -> Intent {
         mediator_cert: [2; 32],
         renderer: 1,
         content_secrets: None,
-        request_sha256: [3; 32],
+        request_digest: [3; 32],
         message_id: MessageId([ordinal as u8; 16]),
     }
 }

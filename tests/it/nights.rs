@@ -286,17 +286,22 @@ impl Night<'_> {
         let name = &self.name;
         let mut accepted: BTreeMap<String, u32> = BTreeMap::new();
         let intents = self.intents();
-        let own: BTreeMap<&str, (u64, &str)> =
-            intents.iter().map(|(ordinal, id, sha256)| (id.as_str(), (*ordinal, sha256.as_str()))).collect();
-        let statements: BTreeSet<u64> = own.values().map(|(ordinal, _)| *ordinal).collect();
+        let own: BTreeMap<&str, u64> = intents.iter().map(|(ordinal, id, _)| (id.as_str(), *ordinal)).collect();
+        assert_eq!(own.len(), intents.len(), "{name}: an id has one request");
+        let mut sent: BTreeMap<&str, String> = BTreeMap::new();
+        let statements: BTreeSet<u64> = own.values().copied().collect();
         assert_eq!(own.len(), statements.len(), "{name}: a statement has one id");
         for line in self.season.ledger() {
-            let Some((ordinal, sha256)) = own.get(line.message_id.as_str()) else { continue };
-            assert_eq!(line.sha256, *sha256, "{name}: statement {ordinal} was sent with other bytes");
+            let Some((id, ordinal)) = own.get_key_value(line.message_id.as_str()) else { continue };
+            assert_eq!(
+                line.sha256,
+                *sent.entry(id).or_insert_with(|| line.sha256.clone()),
+                "{name}: statement {ordinal} was sent with other bytes"
+            );
             assert!(!line.again || self.policy == Policy::Resend, "{name}: statement {ordinal} was sent twice");
             *accepted.entry(line.message_id).or_default() += u32::from(line.accepted);
         }
-        for (id, (ordinal, _)) in &own {
+        for (id, ordinal) in &own {
             let times = accepted.get(*id).copied().unwrap_or(0);
             let (_, _, delivered) = outcomes[*ordinal as usize - 1];
             match self.policy {
@@ -315,10 +320,10 @@ impl Night<'_> {
         self.season.ids.lock().unwrap().extend(own.keys().map(|id| (*id).to_owned()));
     }
 
-    /// Ordinal, message id and SHA-256 of the request, of every intent.
+    /// Ordinal, message id and digest of the request, of every intent.
     fn intents(&self) -> Vec<(u64, String, String)> {
         let conn = self.journal();
-        let mut select = conn.prepare("SELECT DISTINCT ordinal, message_id, request_sha256 FROM intent").unwrap();
+        let mut select = conn.prepare("SELECT DISTINCT ordinal, message_id, request_digest FROM intent").unwrap();
         let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let rows = select.query_map([], |row| {
             let id = utskick::domain::MessageId(row.get(1)?).to_string();

@@ -183,7 +183,7 @@ fn intent(ordinal: u64, operator: u16, attempt: u32) -> Intent {
         mediator_cert: [2; 32],
         renderer: 1,
         content_secrets: Some(b"content key, iv and wrapped key".to_vec()),
-        request_sha256: [ordinal as u8; 32],
+        request_digest: [ordinal as u8; 32],
         message_id: MessageId(digest(5, ordinal)),
     }
 }
@@ -529,7 +529,7 @@ impl Voyage {
         for open in journal.open_intents().unwrap() {
             let Intent { ordinal, operator, attempt, .. } = open.intent;
             let sent = intent(ordinal, operator, attempt);
-            assert_eq!((open.intent.request_sha256, open.intent.message_id), (sent.request_sha256, sent.message_id));
+            assert_eq!((open.intent.request_digest, open.intent.message_id), (sent.request_digest, sent.message_id));
             assert_eq!(open.intent.content_secrets, sent.content_secrets);
             put(ordinal, At::Flying { operator, attempt });
         }

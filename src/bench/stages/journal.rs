@@ -173,7 +173,7 @@ async fn send(journal: &Journal, ordinal: u64) -> Result<(), TrackError> {
         mediator_cert: [2; 32],
         renderer: 1,
         content_secrets: None,
-        request_sha256: [3; 32],
+        request_digest: [3; 32],
         message_id: MessageId(digest(5, ordinal)),
     };
     journal.intend(intent).await?;

@@ -156,7 +156,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 
 const INTENT: &str =
     "i.ordinal, i.attempt, i.operator, a.value, i.at, i.seal_date, c.value, m.value, i.renderer, i.secrets,
-    i.request_sha256, i.message_id";
+    i.request_digest, i.message_id";
 
 pub(super) fn open_intents(conn: &Connection, keys: &Keys<'_>) -> Result<Vec<OpenIntent>, TrackError> {
     intents(
@@ -207,7 +207,7 @@ fn intents(conn: &Connection, keys: &Keys<'_>, sql: &str, params: [i64; 2]) -> R
                     mediator_cert: row.get(18)?,
                     renderer: row.get(19)?,
                     content_secrets: row.get(20)?,
-                    request_sha256: row.get(21)?,
+                    request_digest: row.get(21)?,
                     message_id: MessageId(row.get(22)?),
                 };
                 Ok(OpenIntent { work: keys.work(row)?, intent, reason: reason_of(row.get(10)?) })

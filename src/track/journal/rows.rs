@@ -229,8 +229,8 @@ pub struct Intent {
     pub renderer: u32,
     /// Content key, IV and wrapped key of an encrypted letter. The journal seals them.
     pub content_secrets: Option<Vec<u8>>,
-    /// SHA-256 of the request body.
-    pub request_sha256: [u8; 32],
+    /// What tells the request body from all others ([`crate::domain::Sealed::digest`]).
+    pub request_digest: [u8; 32],
     /// Id of the message.
     pub message_id: MessageId,
 }

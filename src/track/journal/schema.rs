@@ -5,7 +5,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 
 /// Version of the format, in SQLite's `user_version`. Another one is refused.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// `utsk`, in SQLite's `application_id`: tells our files from others.
 pub(in super::super) const APPLICATION: u32 = 0x7574_736b;
@@ -59,7 +59,7 @@ CREATE TABLE queue(
     paper INT, intent INT, PRIMARY KEY(operator, ordinal)) WITHOUT ROWID;
 CREATE TABLE intent(
     number INTEGER PRIMARY KEY, ordinal INT, attempt INT, operator INT, address INT, at INT, seal_date TEXT,
-    sender_cert INT, mediator_cert INT, renderer INT, secrets BLOB, request_sha256 BLOB, message_id BLOB);
+    sender_cert INT, mediator_cert INT, renderer INT, secrets BLOB, request_digest BLOB, message_id BLOB);
 CREATE TABLE digital(
     number INTEGER PRIMARY KEY, ordinal INT, kind INT, reason INT, operator INT, at INT, attempt INT, intent INT,
     trans_id TEXT, fault_code INT, call_id TEXT, detail BLOB);

@@ -115,7 +115,7 @@ pub(in crate::track) fn intent(ordinal: u64, attempt: u32, operator: u16) -> Int
         mediator_cert: [2; 32],
         renderer: 1,
         content_secrets: Some(b"content key, iv and wrapped key".to_vec()),
-        request_sha256: [ordinal as u8; 32],
+        request_digest: [ordinal as u8; 32],
         message_id: MessageId(digest(5, ordinal)),
     }
 }
@@ -271,7 +271,7 @@ fn in_doubt_is_resent_only_with_the_same_bytes() {
             [(intent(1, 1, 0), Reason::TimedOut), (intent(2, 1, 0), Reason::TimedOut)]
         );
         assert_eq!(journal.in_doubt(1, 9).unwrap().len(), 1);
-        let other = Intent { request_sha256: [9; 32], ..intent(1, 2, 0) };
+        let other = Intent { request_digest: [9; 32], ..intent(1, 2, 0) };
         assert!(matches!(journal.intend(other).await, Err(TrackError::BytesDiffer { ordinal: 1 })));
         let other = Intent { message_id: MessageId([9; 16]), ..intent(1, 2, 0) };
         assert!(matches!(journal.intend(other).await, Err(TrackError::BytesDiffer { ordinal: 1 })));
@@ -305,7 +305,7 @@ fn a_settled_statement_that_was_not_delivered_goes_anew() {
         assert!(journal.settle(1, Settlement::Delivered).await.is_err(), "settled once");
         journal.route(vec![mailbox(1, 0)]).await.unwrap();
         // The letter may differ now: the operator said that it has none.
-        journal.intend(Intent { request_sha256: [7; 32], ..intent(1, 2, 0) }).await.unwrap();
+        journal.intend(Intent { request_digest: [7; 32], ..intent(1, 2, 0) }).await.unwrap();
         journal.end_digital(end(1, 2, delivered(1))).await.unwrap();
         assert_eq!(journal.finish().unwrap(), Phase::Finished);
     });
@@ -330,7 +330,7 @@ fn what_a_kill_leaves_open_is_told_and_may_be_sent_again() {
     wait(async {
         assert!(journal.attempt_over(over(1, 1)).await.is_err(), "nobody knows that it was not accepted");
         journal.end_digital(end(1, 1, End::InDoubt(Reason::Interrupted))).await.unwrap();
-        let other = Intent { request_sha256: [9; 32], ..intent(2, 2, 0) };
+        let other = Intent { request_digest: [9; 32], ..intent(2, 2, 0) };
         assert!(matches!(journal.intend(other).await, Err(TrackError::BytesDiffer { .. })));
         journal.intend(intent(2, 2, 0)).await.unwrap();
         assert!(journal.intend(intent(2, 3, 0)).await.is_err(), "now it is under way");
@@ -386,7 +386,7 @@ fn another_format_another_key_and_rubbish_are_refused() {
     let other = Place::new();
     assert!(matches!(Journal::open(&place.run("run"), &other.installation), Err(TrackError::KeyOther { .. })));
     let file = place.run("run").join(schema::FILE);
-    Connection::open(&file).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+    Connection::open(&file).unwrap().execute_batch("PRAGMA user_version = 1").unwrap();
     assert!(matches!(Journal::open(&place.run("run"), &place.installation), Err(TrackError::Format { .. })));
     std::fs::write(&file, "this is no database, though it is quite long enough to be looked at").unwrap();
     assert!(Journal::open(&place.run("run"), &place.installation).is_err());

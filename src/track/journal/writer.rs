@@ -156,7 +156,7 @@ impl<'c> Hot<'c> {
             )?,
             write_intent: conn.prepare(
                 "INSERT INTO intent(ordinal, attempt, operator, address, at, seal_date, sender_cert, mediator_cert,
-                 renderer, secrets, request_sha256, message_id)
+                 renderer, secrets, request_digest, message_id)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?,
             fly: conn.prepare(
@@ -860,8 +860,8 @@ impl<'c> Writer<'c> {
 
     fn same_request(&self, flight: &Flight, intent: &Intent) -> rusqlite::Result<bool> {
         self.conn
-            .prepare_cached("SELECT request_sha256 = ?2 AND message_id = ?3 FROM intent WHERE number = ?1")?
-            .query_row(params![flight.intent, intent.request_sha256, intent.message_id.0], |row| row.get(0))
+            .prepare_cached("SELECT request_digest = ?2 AND message_id = ?3 FROM intent WHERE number = ?1")?
+            .query_row(params![flight.intent, intent.request_digest, intent.message_id.0], |row| row.get(0))
             .optional()
             .map(|same| same == Some(true))
     }
@@ -885,7 +885,7 @@ impl<'c> Writer<'c> {
             mediator,
             intent.renderer,
             secrets,
-            intent.request_sha256,
+            intent.request_digest,
             intent.message_id.0,
         ])?;
         Ok(self.conn.last_insert_rowid())
