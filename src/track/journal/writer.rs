@@ -120,6 +120,10 @@ pub(super) struct Writer<'c> {
     employers: Arc<RwLock<Vec<Organisation>>>,
     employer_numbers: HashMap<Organisation, i64>,
     words: HashMap<Vec<u8>, i64>,
+    /// Number of the last intent.
+    intents: i64,
+    /// How the last statement's paper half was wished for: most likely the next one's too.
+    usual: i64,
     flights: HashMap<u64, Flight>,
     /// Changes of `tally` by the group under way: (kind, operator, reason).
     tally: BTreeMap<(i64, i64, i64), i64>,
@@ -131,6 +135,7 @@ pub(super) struct Writer<'c> {
 
 /// The statements that every letter needs: prepared once, since looking one up by its text costs as much as a seek.
 struct Hot<'c> {
+    take_usual: Statement<'c>,
     look_up: Statement<'c>,
     take_look_up: Statement<'c>,
     enqueue: Statement<'c>,
@@ -144,6 +149,10 @@ struct Hot<'c> {
 impl<'c> Hot<'c> {
     fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
+            // Nearly all wait as they were released: one step then tells that it waits, how, and takes it out.
+            take_usual: conn.prepare(
+                "DELETE FROM look_up WHERE ordinal = ?1 AND paper = ?2 AND attempts = 0 AND not_delivered = 0",
+            )?,
             // Read, then deleted: RETURNING keeps its rows in a table of its own, which costs twice as much.
             look_up: conn.prepare("SELECT paper, attempts, not_delivered, NULL FROM look_up WHERE ordinal = ?1")?,
             take_look_up: conn.prepare("DELETE FROM look_up WHERE ordinal = ?1")?,
@@ -156,11 +165,12 @@ impl<'c> Hot<'c> {
             )?,
             write_intent: conn.prepare(
                 "INSERT INTO intent(ordinal, attempt, operator, address, at, seal_date, sender_cert, mediator_cert,
-                 renderer, secrets, request_digest, message_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 renderer, secrets, request_digest, message_id, number)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?,
             fly: conn.prepare(
-                "UPDATE queue SET intent = ?3, attempts = ?4, not_before = NULL WHERE operator = ?1 AND ordinal = ?2",
+                "UPDATE queue SET intent = ?3, attempts = ?4, not_before = NULL
+                 WHERE operator = ?1 AND ordinal = ?2 AND intent IS NULL AND attempts < ?4 AND paper = ?5",
             )?,
             land: conn.prepare("DELETE FROM queue WHERE operator = ?1 AND ordinal = ?2")?,
             ended: conn.prepare(
@@ -192,6 +202,8 @@ impl<'c> Writer<'c> {
             employer_numbers: HashMap::new(),
             employers,
             words: HashMap::new(),
+            intents: 0,
+            usual: WISH_OFF,
             flights: HashMap::new(),
             tally: BTreeMap::new(),
             tempo: BTreeMap::new(),
@@ -211,6 +223,7 @@ impl<'c> Writer<'c> {
         self.conn.execute("DELETE FROM meta WHERE name = 'pulse'", [])?;
         let mut words = self.conn.prepare("SELECT value, number FROM word")?;
         self.words = words.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        self.intents = self.conn.query_row("SELECT coalesce(max(number), 0) FROM intent", [], |row| row.get(0))?;
         let mut open = self
             .conn
             .prepare("SELECT ordinal, operator, attempts, intent, paper FROM queue WHERE intent IS NOT NULL")?;
@@ -731,11 +744,16 @@ impl<'c> Writer<'c> {
 
     /// Takes a statement out of the queue where its digital half waits; `None` where it does not wait.
     fn take_waiting(&mut self, ordinal: u64) -> rusqlite::Result<Option<Wait>> {
+        if self.hot.take_usual.execute([ordinal as i64, self.usual])? == 1 {
+            self.count(queue::LOOK_UP, -1, 0, -1);
+            return Ok(Some(Wait { paper: self.usual, attempts: 0, not_delivered: 0, not_before: None }));
+        }
         let read = |row: &rusqlite::Row<'_>| {
             Ok(Wait { paper: row.get(0)?, attempts: row.get(1)?, not_delivered: row.get(2)?, not_before: row.get(3)? })
         };
         let found = self.hot.look_up.query_row([ordinal as i64], read).optional()?;
-        if found.is_some() {
+        if let Some(wait) = &found {
+            self.usual = wait.paper;
             self.hot.take_look_up.execute([ordinal as i64])?;
             self.count(queue::LOOK_UP, -1, 0, -1);
             return Ok(found);
@@ -763,40 +781,40 @@ impl<'c> Writer<'c> {
         let (operator, ordinal, attempt) =
             (i64::from(intent.operator), intent.ordinal as i64, i64::from(intent.attempt));
         // A flight that this process started waits for its answer: it may not start again beside it.
-        let earlier = match self.flights.get(&intent.ordinal) {
+        let earlier = match self.flights.get(&intent.ordinal).copied() {
             Some(flight) if !flight.left || attempt <= flight.attempt => return refused,
-            Some(flight) => Some((*flight, Reason::None)),
+            Some(flight) => Some((flight, Reason::None)),
+            None if self.fly(intent).map_err(failed)? => return Ok(()),
             None => self.doubt(ordinal).map_err(failed)?,
         };
-        if let Some((flight, _)) = &earlier {
-            let same = self.same_request(flight, intent).map_err(failed)?;
-            if !same {
-                return Err(TrackError::BytesDiffer { ordinal: intent.ordinal });
-            }
-            if attempt <= flight.attempt || operator != flight.operator {
-                return refused;
-            }
-        } else {
-            // Nothing is written yet: a statement that does not wait at this operator is refused.
-            let paper: Option<i64> =
-                self.hot.waits.query_row([operator, ordinal, attempt], |row| row.get(0)).optional().map_err(failed)?;
-            let Some(paper) = paper else { return refused };
-            return self
-                .write_intent(intent)
-                .and_then(|number| {
-                    self.hot.fly.execute([operator, ordinal, number, attempt])?;
-                    self.count(queue::QUEUED, operator, 0, -1);
-                    self.count(queue::FLYING, operator, 0, 1);
-                    self.flights
-                        .insert(intent.ordinal, Flight { operator, attempt, intent: number, paper, left: false });
-                    Ok(())
-                })
-                .map_err(failed);
+        let Some((flight, reason)) = earlier else { return refused };
+        let same = self.same_request(&flight, intent).map_err(failed)?;
+        if !same {
+            return Err(TrackError::BytesDiffer { ordinal: intent.ordinal });
         }
-        match earlier {
-            Some((flight, reason)) => self.send_again(intent, flight, reason).map_err(failed),
-            None => refused,
+        if attempt <= flight.attempt || operator != flight.operator {
+            return refused;
         }
+        self.send_again(intent, flight, reason).map_err(failed)
+    }
+
+    /// A first request of a statement that waits at this operator. `false`, and nothing written, where it does not.
+    fn fly(&mut self, intent: &Intent) -> rusqlite::Result<bool> {
+        let (operator, ordinal, attempt) =
+            (i64::from(intent.operator), intent.ordinal as i64, i64::from(intent.attempt));
+        let number = self.intents + 1;
+        if self.hot.fly.execute([operator, ordinal, number, attempt, self.usual])? == 0 {
+            let paper = self.hot.waits.query_row([operator, ordinal, attempt], |row| row.get(0)).optional()?;
+            let Some(paper) = paper else { return Ok(false) };
+            self.usual = paper;
+            self.hot.fly.execute([operator, ordinal, number, attempt, paper])?;
+        }
+        self.write_intent(intent)?;
+        self.count(queue::QUEUED, operator, 0, -1);
+        self.count(queue::FLYING, operator, 0, 1);
+        let flight = Flight { operator, attempt, intent: number, paper: self.usual, left: false };
+        self.flights.insert(intent.ordinal, flight);
+        Ok(true)
     }
 
     /// The resend of a request that may have arrived.
@@ -874,6 +892,7 @@ impl<'c> Writer<'c> {
             let context = context(&self.run_id, "secrets", intent.ordinal as i64, intent.attempt.into());
             self.installation.seal(secrets, &context)
         });
+        self.intents += 1;
         self.hot.write_intent.execute(params![
             intent.ordinal as i64,
             intent.attempt,
@@ -887,8 +906,9 @@ impl<'c> Writer<'c> {
             secrets,
             intent.request_digest,
             intent.message_id.0,
+            self.intents,
         ])?;
-        Ok(self.conn.last_insert_rowid())
+        Ok(self.intents)
     }
 
     fn over(&mut self, over: &AttemptOver, look_up: bool) -> Result<(), TrackError> {
