@@ -7,8 +7,12 @@ pub fn with_letter<T>(bytes: usize, number: u64, run: impl FnOnce(&Delivery<'_>)
     let body = "<p>Kontrolluppgift för inkomståret: läs & spara.</p>".repeat(40);
     let mut random = fastrand::Rng::with_seed(number);
     let attachment: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(bytes - body.len()).collect();
-    let attachments =
-        [Document { content_type: "application/pdf", filename: "kontrolluppgift.pdf", bytes: &attachment }];
+    let attachments = [Document {
+        content_type: "application/pdf",
+        filename: "kontrolluppgift.pdf",
+        bytes: &attachment,
+        begun: None,
+    }];
     let messages = [Message {
         id: &format!("5b0f0a7e-3d0b-4c55-9d7b-{number:012x}"),
         subject: "Kontrolluppgift 2026",

@@ -47,6 +47,32 @@ pub struct Attachment {
     pub filename: String,
     /// The document.
     pub bytes: Vec<u8>,
+    /// What is known of its checksum.
+    pub begun: Option<Begun>,
+}
+
+/// MD5 of a document's first bytes, which it shares with others: the contract's Checksum goes on from here.
+#[derive(Clone)]
+pub struct Begun {
+    /// After those bytes.
+    pub md5: md5::Md5,
+    /// How many they are.
+    pub length: usize,
+}
+
+impl PartialEq for Begun {
+    fn eq(&self, other: &Self) -> bool {
+        use md5::Digest as _;
+        self.length == other.length && self.md5.clone().finalize() == other.md5.clone().finalize()
+    }
+}
+
+impl Eq for Begun {}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begun").field("length", &self.length).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Letter {

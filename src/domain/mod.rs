@@ -21,7 +21,7 @@ pub use form::{Form, SchemaVersion};
 pub(crate) use identity::days_in;
 pub use identity::{Identity, IdentityError, IdentityKind, Organisation, check_digit_holds};
 pub use kontrolluppgift::{FIELDS_PER_RECORD, Kontrolluppgift, Value, XML_SPACE, field as faltkod};
-pub use letter::{Attachment, Body, Letter, MessageId, Sealed};
+pub use letter::{Attachment, Begun, Body, Letter, MessageId, Sealed};
 pub use mask::{mask_identities, mask_people};
 pub use outcome::{Outcome, Reason};
 pub use span::{Batch, Span};

@@ -17,7 +17,7 @@
 //! It does not compose text, encrypt, or decide about the size of a message.
 
 use super::sign::{SignError, Signer};
-use crate::domain::{self, Sealed};
+use crate::domain::{self, Begun, Sealed};
 use arrayvec::ArrayVec;
 use aws_lc_rs::digest::{Context, SHA256};
 use md5::{Digest as _, Md5};
@@ -144,7 +144,7 @@ pub struct Content<'a> {
     pub bytes: &'a [u8],
 }
 
-/// An attachment (`Message` Attachment); its checksum is computed here.
+/// An attachment (`Message` Attachment); its checksum is computed here, from where it was begun.
 #[derive(Clone, Copy)]
 pub struct Document<'a> {
     /// Media type.
@@ -153,6 +153,8 @@ pub struct Document<'a> {
     pub filename: &'a str,
     /// The document.
     pub bytes: &'a [u8],
+    /// MD5 of its first bytes, where that is known.
+    pub begun: Option<&'a Begun>,
 }
 
 impl<'a> From<&'a domain::Body> for Content<'a> {
@@ -163,7 +165,12 @@ impl<'a> From<&'a domain::Body> for Content<'a> {
 
 impl<'a> From<&'a domain::Attachment> for Document<'a> {
     fn from(attachment: &'a domain::Attachment) -> Self {
-        Self { content_type: attachment.content_type, filename: &attachment.filename, bytes: &attachment.bytes }
+        Self {
+            content_type: attachment.content_type,
+            filename: &attachment.filename,
+            bytes: &attachment.bytes,
+            begun: attachment.begun.as_ref(),
+        }
     }
 }
 
@@ -533,7 +540,7 @@ impl Writer {
             self.leaf(&CONTENT_TYPE, document.content_type, Facet::Given)?;
             self.base64(&CONTENT, document.bytes);
             self.open(&CHECKSUM);
-            self.raw(&checksum(document.bytes));
+            self.raw(&checksum(document));
             self.close(&CHECKSUM);
             self.leaf(&FILENAME, document.filename, Facet::Given)?;
             self.close(&ATTACHMENT);
@@ -605,9 +612,12 @@ fn sign(digest: Vec<u8>, signer: &dyn Signer, role: &'static str) -> Result<Sign
 }
 
 /// The contract's Checksum: MD5 in upper-case hexadecimal. A label against accidents; the signatures protect.
-fn checksum(bytes: &[u8]) -> [u8; 32] {
+fn checksum(document: &Document<'_>) -> [u8; 32] {
+    let begun = document.begun.filter(|begun| begun.length <= document.bytes.len());
+    let (md5, known) = begun.map_or_else(|| (Md5::new(), 0), |begun| (begun.md5.clone(), begun.length));
+    let md5 = md5.chain_update(document.bytes.get(known..).unwrap_or_default()).finalize();
     let mut hex = [0; 32];
-    for (pair, byte) in hex.chunks_mut(2).zip(Md5::digest(bytes)) {
+    for (pair, byte) in hex.chunks_mut(2).zip(md5) {
         for (place, digit) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
             *place = if digit < 10 { b'0' + digit } else { b'A' + digit - 10 };
         }
@@ -977,7 +987,7 @@ mod tests {
                 bytes: "<!DOCTYPE html><html lang=\"sv\"><head><meta charset=\"utf-8\"><title>Beslut</title></head><body><p>Hej åäö</p></body></html>"
                     .as_bytes(),
             },
-            attachments: &[Document { content_type: "application/pdf", filename: "beslut å 1.pdf", bytes: PDF }],
+            attachments: &[Document { content_type: "application/pdf", filename: "beslut å 1.pdf", bytes: PDF, begun: None }],
         };
         [first, plain("0f9d1f9e-1111-4222-8333-444455556667", "Andra meddelandet", "x", "")]
     }
@@ -1037,7 +1047,7 @@ mod tests {
     fn buffer_never_moves() {
         let (sender, mediator) = signers();
         let big = vec![7; 1_400_000];
-        let document = [Document { content_type: "application/pdf", filename: "stor.pdf", bytes: &big }];
+        let document = [Document { content_type: "application/pdf", filename: "stor.pdf", bytes: &big, begun: None }];
         let big = [Message { attachments: &document, ..v1() }];
         for messages in [&[v1()][..], &v2()[..], &big[..]] {
             let delivery = delivery(messages);
@@ -1228,10 +1238,20 @@ mod tests {
             filename in text(40).prop_map(|name| format!("f{name}")),
             body in text(300),
             attachment in proptest::collection::vec(any::<u8>(), 0..30_000),
+            known in proptest::option::of(0usize..30_000),
             copies in 0usize..3,
         ) {
+            let begun = known.map(|known| {
+                let length = known.min(attachment.len());
+                Begun { md5: Md5::new().chain_update(&attachment[..length]), length }
+            });
             let metadata: Vec<(&str, &str)> = tags.iter().map(|(tag, value)| (tag.as_str(), value.as_str())).collect();
-            let document = Document { content_type: "application/pdf", filename: &filename, bytes: &attachment };
+            let document = Document {
+                content_type: "application/pdf",
+                filename: &filename,
+                bytes: &attachment,
+                begun: begun.as_ref(),
+            };
             let attachments = vec![document; copies];
             let message = Message {
                 subject: &subject,
@@ -1287,7 +1307,7 @@ mod tests {
                 let (subject, name, attachment, day, signer) = of;
                 let name = format!("AB{name}");
                 let documents =
-                    [Document { content_type: "application/pdf", filename: "f", bytes: &[b'x'; 2][..*attachment] }];
+                    [Document { content_type: "application/pdf", filename: "f", bytes: &[b'x'; 2][..*attachment], begun: None }];
                 let messages = [Message { subject, attachments: &documents, ..v1() }];
                 let delivery = Delivery { sender_name: &name, ..delivery(&messages) };
                 let (sender, mediator) = signers();

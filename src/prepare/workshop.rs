@@ -262,6 +262,7 @@ impl Workshop {
             content_type: "application/pkcs7-mime",
             filename: format!("{}.p7m", attachment.filename),
             bytes,
+            begun: None,
         };
         let letter = Letter { subject: letter.subject, body: neutral_body(sheet), attachment: Some(attachment) };
         Ok((letter, Some(secrets.to_bytes().to_vec())))

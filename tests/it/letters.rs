@@ -1,6 +1,7 @@
 //! A recipient opens the letter: in the mailbox, as a document, on paper.
 
 use crate::referee;
+use md5::{Digest as _, Md5};
 use proptest::prelude::*;
 use std::borrow::Cow;
 use std::path::Path;
@@ -438,6 +439,10 @@ proptest! {
         prop_assert!(document.starts_with(b"%PDF-1.7") && document.trim_ascii_end().ends_with(b"%%EOF"));
         prop_assert!(html.len() + document.len() < 200_000, "{}", html.len() + document.len());
         prop_assert_eq!(&composer.letter(&sheet).unwrap(), &letter);
+        if let Some(begun) = &letter.attachment.as_ref().unwrap().begun {
+            let whole = begun.md5.clone().chain_update(&document[begun.length..]).finalize();
+            prop_assert_eq!(whole, Md5::digest(document));
+        }
         prop_assert!(composer.paper(&sheet).unwrap().starts_with(b"%PDF-1.7"));
     }
 }

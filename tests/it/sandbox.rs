@@ -313,7 +313,12 @@ fn a_kept_message_convinces_the_referees() {
     block_on(async {
         for number in 0..3 {
             let person = scene.at(0, number);
-            let document = [Document { content_type: "application/pdf", filename: "kontrolluppgift.pdf", bytes: PDF }];
+            let document = [Document {
+                content_type: "application/pdf",
+                filename: "kontrolluppgift.pdf",
+                bytes: PDF,
+                begun: None,
+            }];
             let message = scene.sealed(&person, number, &document);
             assert!(delivered(&scene.client.post(scene.operator(0), message).await.unwrap()));
         }
@@ -452,7 +457,7 @@ fn operators_refuse_what_is_not() {
     let right = String::from_utf8(scene.message(0, 1)).unwrap();
     let person = scene.at(0, 1);
     let attached = |content_type, bytes: &[u8]| {
-        scene.sealed(&person, 1, &[Document { content_type, filename: "kontrolluppgift.pdf", bytes }])
+        scene.sealed(&person, 1, &[Document { content_type, filename: "kontrolluppgift.pdf", bytes, begun: None }])
     };
     let checksum = {
         let text = String::from_utf8(attached("application/pdf", PDF)).unwrap();
@@ -511,7 +516,7 @@ fn operators_refuse_what_is_not() {
 }
 
 fn encrypted(bytes: &[u8]) -> [Document<'_>; 1] {
-    [Document { content_type: "application/pkcs7-mime", filename: "kontrolluppgift.p7m", bytes }]
+    [Document { content_type: "application/pkcs7-mime", filename: "kontrolluppgift.p7m", bytes, begun: None }]
 }
 
 #[test]
@@ -588,7 +593,8 @@ fn signed_again(scene: &Scene, message: &[u8], change: impl FnOnce(String) -> St
 #[test]
 fn wrong_content_under_right_signatures_is_refused() {
     let scene = Scene::new(|_| {});
-    let document = [Document { content_type: "application/pdf", filename: "kontrolluppgift.pdf", bytes: PDF }];
+    let document =
+        [Document { content_type: "application/pdf", filename: "kontrolluppgift.pdf", bytes: PDF, begun: None }];
     let message = scene.sealed(&scene.at(0, 1), 1, &document);
     let html = |text: &str| {
         let text = base64_simd::STANDARD.encode_to_string(text);

@@ -31,8 +31,8 @@ impl Fresh {
     fn new(attachment_bytes: usize) -> Self {
         let attachment: Vec<u8> = (0..attachment_bytes).map(|place| (place * 31 % 251) as u8).collect();
         let documents = [
-            Document { content_type: "application/pdf", filename: AWKWARD, bytes: &attachment },
-            Document { content_type: "application/pkcs7-mime", filename: "tom.p7m", bytes: b"" },
+            Document { content_type: "application/pdf", filename: AWKWARD, bytes: &attachment, begun: None },
+            Document { content_type: "application/pkcs7-mime", filename: "tom.p7m", bytes: b"", begun: None },
         ];
         let messages = [Message {
             id: "7f2c7b1e-0c1d-4e6f-8a9b-000000000001",

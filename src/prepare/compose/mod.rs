@@ -17,7 +17,7 @@ mod structure;
 mod words;
 
 use crate::config::Sender;
-use crate::domain::{Attachment, Body, Kontrolluppgift, Letter};
+use crate::domain::{Attachment, Begun, Body, Kontrolluppgift, Letter};
 use face::Prepared;
 use layout::Envelope;
 use slow::Slow;
@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use words::{Block, Words};
 
 /// Version of the renderer; recorded with every intent, since a letter is the same bytes only for the same version.
-pub const RENDERER_VERSION: u32 = 1;
+pub const RENDERER_VERSION: u32 = 2;
 
 /// File name of the document: free of personal data.
 const FILE_NAME: &str = "kontrolluppgift.pdf";
@@ -82,14 +82,15 @@ impl Composer {
     /// a character is in none of the prepared fonts.
     pub fn letter(&self, sheet: &Sheet<'_>) -> Result<Letter, ComposeError> {
         let words = words_of(sheet)?;
-        let document = self.document(&words, None)?;
+        let (bytes, begun) = self.document(&words, None)?;
         Ok(Letter {
             subject: words::subject(sheet.correction).to_owned(),
             body: Body { content_type: "text/html", text: html::page(&words) },
             attachment: Some(Attachment {
                 content_type: "application/pdf",
                 filename: FILE_NAME.to_owned(),
-                bytes: document,
+                bytes,
+                begun,
             }),
         })
     }
@@ -104,7 +105,7 @@ impl Composer {
             sender: words::clean(&sheet.sender.name),
             address: words::address(sheet.statement).unwrap_or_default(),
         };
-        self.document(&words, Some(&envelope))
+        self.document(&words, Some(&envelope)).map(|(bytes, _)| bytes)
     }
 
     /// How many letters had characters outside the prepared fonts.
@@ -112,17 +113,23 @@ impl Composer {
         self.slow_letters.load(Ordering::Relaxed)
     }
 
-    fn document(&self, words: &Words<'_>, envelope: Option<&Envelope<'_>>) -> Result<Vec<u8>, ComposeError> {
+    /// The document, and its checksum as far as it shares its bytes with others.
+    fn document(
+        &self,
+        words: &Words<'_>,
+        envelope: Option<&Envelope<'_>>,
+    ) -> Result<(Vec<u8>, Option<Begun>), ComposeError> {
         let Some(tier) = self.tier(words, envelope) else {
             self.slow_letters.fetch_add(1, Ordering::Relaxed);
             let slow = self.slow.get_or_init(Slow::new);
             let words = slow.shown(words);
             let envelope = envelope.map(|envelope| slow.shown_envelope(envelope));
             let pages = layout::pages(&words, envelope.as_ref(), slow);
-            return slow.write(&words.title, &pages);
+            return slow.write(&words.title, &pages).map(|bytes| (bytes, None));
         };
         let pages = layout::pages(words, envelope, &self.prepared);
-        Ok(self.writer.write(&words.title, &pages, tier, &self.prepared))
+        let (bytes, begun) = self.writer.write(&words.title, &pages, tier, &self.prepared);
+        Ok((bytes, Some(begun)))
     }
 
     /// The smallest prepared font for every character of a letter; headings and labels are in all of them.

@@ -2,7 +2,8 @@
 //!
 //! Two letters of the same shape (the same items on the same pages, the same title, the same font) differ only in their
 //! content streams. All their other objects are a *frame*, made once for a shape, deflated together in one object
-//! stream, and kept: a letter then costs a copy of font and frame, its content streams and a cross-reference stream.
+//! stream, and kept, with the MD5 up to there: a letter then costs a copy of font and frame, its content streams and a
+//! cross-reference stream.
 //! Content streams are not deflated, since that costs more than all the rest.
 //!
 //! ```text
@@ -16,6 +17,8 @@
 use super::face::{FILES, Prepared};
 use super::layout::{PAGE, Page, RULE, Role, Style, Tenths};
 use super::structure::{Tag, structure};
+use crate::domain::Begun;
+use md5::{Digest as _, Md5};
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -54,6 +57,8 @@ struct Frame {
     offsets: [usize; 2],
     /// How many objects the object stream has, from 6.
     compressed: usize,
+    /// MD5 of font and tail.
+    begun: Begun,
 }
 
 impl Writer {
@@ -64,8 +69,8 @@ impl Writer {
         Self { fonts, frames: RwLock::default() }
     }
 
-    /// The document. `tier`: the font that has every character of the pages.
-    pub(super) fn write(&self, title: &str, pages: &[Page<'_>], tier: u8, prepared: &Prepared) -> Vec<u8> {
+    /// The document, and the MD5 of what it shares with others. `tier`: the font that has every character of the pages.
+    pub(super) fn write(&self, title: &str, pages: &[Page<'_>], tier: u8, prepared: &Prepared) -> (Vec<u8>, Begun) {
         let [base, win_ansi, full] = &self.fonts;
         let font = [base, win_ansi].get(usize::from(tier)).copied().unwrap_or(full);
         let frame = self.frame(title, pages, tier, font);
@@ -80,7 +85,7 @@ impl Writer {
             let number = number::CATALOG + frame.compressed + contents.len();
             contents.push(stream(&mut out, number, "", &content));
         }
-        finish(out, font, &frame, &contents)
+        (finish(out, font, &frame, &contents), frame.begun.clone())
     }
 
     fn frame(&self, title: &str, pages: &[Page<'_>], tier: u8, font: &Font) -> Arc<Frame> {
@@ -133,7 +138,7 @@ impl Font {
         let mut head = Vec::with_capacity(16 * 1024);
         head.extend_from_slice(b"%PDF-1.7\n%\xe5\xe4\xf6\xe9\n");
         let dictionary = format!("{DEFLATED}/Length1 {}", file.len());
-        let file = stream(&mut head, number::FONT_FILE, &dictionary, &deflated(file));
+        let file = stream(&mut head, number::FONT_FILE, &dictionary, &compress_to_vec_zlib(file, SMALLEST));
         let map = to_unicode(1, single.into_iter());
         let map = stream(&mut head, number::TO_UNICODE, DEFLATED, &map);
         let mut offsets = [Some(file), Some(map), None];
@@ -154,9 +159,10 @@ impl Font {
     }
 }
 
-fn deflated(bytes: &[u8]) -> Vec<u8> {
-    compress_to_vec_zlib(bytes, 10)
-}
+/// Level of the fonts, which are deflated once.
+const SMALLEST: u8 = 10;
+/// Level of frames, which are deflated once for each shape: a seventieth larger, at a third of the cost.
+const QUICK: u8 = 6;
 
 /// A deflated ToUnicode CMap of codes of so many bytes.
 fn to_unicode(bytes: usize, codes: impl Iterator<Item = (u16, char)>) -> Vec<u8> {
@@ -195,7 +201,7 @@ fn to_unicode(bytes: usize, codes: impl Iterator<Item = (u16, char)>) -> Vec<u8>
         map.push_str("endbfrange\n");
     }
     map.push_str("endcmap CMapName currentdict/CMap defineresource pop end end");
-    deflated(map.as_bytes())
+    compress_to_vec_zlib(map.as_bytes(), SMALLEST)
 }
 
 /// Object numbers. Streams come first, then the object stream's, then contents and the cross-reference stream.
@@ -225,7 +231,7 @@ impl Frame {
         let elements = structure(pages);
         let first_element = number::FIRST_PAGE + pages.len();
         let contents = first_element + elements.len();
-        let metadata = deflated(xmp(title).as_bytes());
+        let metadata = compress_to_vec_zlib(xmp(title).as_bytes(), QUICK);
 
         let title = pdf_string(title);
         let mut objects: Vec<String> = Vec::with_capacity(contents);
@@ -328,9 +334,11 @@ impl Frame {
         let xmp = format!("/Type/Metadata/Subtype/XML{DEFLATED}");
         let offsets = [
             stream(&mut tail, number::METADATA, &xmp, &metadata),
-            stream(&mut tail, number::OBJECTS, &dictionary, &deflated((index + &body).as_bytes())),
+            stream(&mut tail, number::OBJECTS, &dictionary, &compress_to_vec_zlib((index + &body).as_bytes(), QUICK)),
         ];
-        Self { tail, offsets, compressed: objects.len() }
+        let md5 = Md5::new().chain_update(&font.head).chain_update(&tail);
+        let begun = Begun { md5, length: font.head.len() + tail.len() };
+        Self { tail, offsets, compressed: objects.len(), begun }
     }
 }
 
