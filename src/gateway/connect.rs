@@ -11,6 +11,7 @@ use super::places::{Place, Places};
 use super::retry_after::retry_after;
 use super::throttle::Throttle;
 use super::tls::{self, Tls};
+use super::wire;
 use crate::config::Rate;
 use crate::domain::{Reason, Windows};
 use crate::watch::{Handshakes, Waits, crash};
@@ -124,7 +125,7 @@ pub struct Reply {
     pub media_type: String,
     /// How long the gateway asks us to wait.
     pub retry_after: Option<Duration>,
-    /// The body, or that it broke off or was too large.
+    /// The body, in UTF-8 if it is a text whose encoding is known; or that it broke off or was too large.
     pub body: Result<Bytes, Reason>,
 }
 
@@ -428,11 +429,11 @@ fn request(address: &Address, body: Bytes) -> Result<Request<Full<Bytes>>, CallE
 async fn read(response: Response<Incoming>) -> Reply {
     let (head, body) = response.into_parts();
     let text = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let media_type = text(CONTENT_TYPE).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let content_type = text(CONTENT_TYPE).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let retry_after = text(RETRY_AFTER).and_then(|value| retry_after(value, jiff::Timestamp::now()));
     let body = http_body_util::Limited::new(body, ANSWER_LIMIT_BYTES).collect().await;
-    let body = body.map(http_body_util::Collected::to_bytes).map_err(|_| Reason::UnclearAnswer);
+    let body = body.map(|body| wire::in_utf8(body.to_bytes(), content_type)).map_err(|_| Reason::UnclearAnswer);
     Reply { status: head.status, media_type, retry_after, body }
 }
 

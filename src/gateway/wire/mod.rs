@@ -5,12 +5,14 @@
 //! nothing here trusts them to be about the right recipient.
 
 mod answer;
+mod encoding;
 mod ordinary;
 mod request;
 
 pub use answer::{
     Answer, DeliveryResult, Fault, MailboxType, Reachability, ServiceSupplier, WireError, delivery, fault, reachability,
 };
+pub use encoding::in_utf8;
 pub use request::is_reachable;
 
 /// Namespace of SOAP 1.1 envelopes.
