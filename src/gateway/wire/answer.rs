@@ -107,19 +107,17 @@ pub(super) fn delivery_by_tree(body: &[u8]) -> Result<Answer<DeliveryResult>, Wi
         return Ok(Answer::Fault(fault));
     }
     let result = tree
-        .body()
-        .and_then(|body| body.child(SERVICE_V3, "deliverSecureResponse"))
+        .said()
+        .filter(|said| said.is(SERVICE_V3, "deliverSecureResponse"))
         .and_then(|response| response.child(SERVICE_V3, "return"))
-        .ok_or(WireError::Lacks("deliverSecureResponse/return"))?;
-    let trans_id = result.child(SERVICE, "TransId").ok_or(WireError::Lacks("TransId"))?.printable(100);
-    // One in v3; should there be more, they must agree, or the answer is no answer.
-    let mut statuses = result.children(SERVICE, "Status");
-    let status = statuses.next().ok_or(WireError::Lacks("Status"))?;
-    if statuses.next().is_some() {
-        return Err(WireError::Lacks("a single Status"));
-    }
-    let delivered =
-        status.child(SERVICE, "Delivered").and_then(Node::boolean).ok_or(WireError::Lacks("Status/Delivered"))?;
+        .ok_or(WireError::Lacks("a single deliverSecureResponse/return"))?;
+    let trans_id = result.child(SERVICE, "TransId").ok_or(WireError::Lacks("a single TransId"))?.printable(100);
+    // One in v3.
+    let status = result.child(SERVICE, "Status").ok_or(WireError::Lacks("a single Status"))?;
+    let delivered = status
+        .child(SERVICE, "Delivered")
+        .and_then(Node::boolean)
+        .ok_or(WireError::Lacks("a single Status/Delivered"))?;
     let recipient = status.child(SERVICE, "RecipientId").and_then(|id| Identity::pattern(id.text.trim()).ok());
     Ok(Answer::Response(DeliveryResult { trans_id, recipient, delivered }))
 }
@@ -131,8 +129,8 @@ pub fn reachability(body: &[u8]) -> Result<Answer<Vec<Reachability>>, WireError>
         return Ok(Answer::Fault(fault));
     }
     let response = tree
-        .body()
-        .and_then(|body| body.child(RECIPIENT_V3, "isReachableResponse"))
+        .said()
+        .filter(|said| said.is(RECIPIENT_V3, "isReachableResponse"))
         .ok_or(WireError::Lacks("isReachableResponse"))?;
     response
         .children(RECIPIENT_V3, "return")
@@ -155,6 +153,9 @@ fn one_reachability(entry: &Node) -> Result<Option<Reachability>, WireError> {
     let sender_accepted =
         entry.child(RECIPIENT, "SenderAccepted").and_then(Node::boolean).ok_or(WireError::Lacks("SenderAccepted"))?;
     let text = |node: &Node, name| node.child(RECIPIENT, name).map(|at| at.text.trim().to_owned()).unwrap_or_default();
+    if status.children(RECIPIENT, "ServiceSupplier").count() > 1 {
+        return Err(WireError::Lacks("a single ServiceSupplier"));
+    }
     let supplier = status
         .child(RECIPIENT, "ServiceSupplier")
         .map(|supplier| ServiceSupplier { id: text(supplier, "Id"), service_address: text(supplier, "ServiceAdress") });
@@ -258,17 +259,24 @@ impl Tree {
             }
         }
         match (open.pop(), open.is_empty()) {
-            (Some(document), true) => Ok(Self(document)),
+            // One element, and nothing said beside it.
+            (Some(document), true) if document.children.len() == 1 && document.text.trim_ascii().is_empty() => {
+                Ok(Self(document))
+            }
             _ => Err(WireError::Malformed(body.len() as u64)),
         }
     }
 
-    fn body(&self) -> Option<&Node> {
-        self.0.child(SOAP, "Envelope")?.child(SOAP, "Body")
+    /// What the body says: one thing. A body that says two, as a response and a fault, says nothing.
+    fn said(&self) -> Option<&Node> {
+        match self.0.child(SOAP, "Envelope")?.child(SOAP, "Body")?.children.as_slice() {
+            [said] => Some(said),
+            _ => None,
+        }
     }
 
     fn fault(&self) -> Option<Fault> {
-        let fault = self.body()?.child(SOAP, "Fault")?;
+        let fault = self.said().filter(|said| said.is(SOAP, "Fault"))?;
         // `detail` has no namespace in SOAP 1.1; some stacks give it the envelope's.
         let detail = fault.children.iter().find(|child| &*child.name == "detail");
         let application = detail.and_then(|detail| detail.child(COMMON_V3, "applicationFault"));
@@ -286,12 +294,18 @@ impl Node {
         Self { namespace, name, ..Self::default() }
     }
 
-    fn children<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Node> {
-        self.children.iter().filter(move |child| *child.name == *name && *child.namespace == *namespace)
+    fn is(&self, namespace: &str, name: &str) -> bool {
+        *self.name == *name && *self.namespace == *namespace
     }
 
+    fn children<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Node> {
+        self.children.iter().filter(move |child| child.is(namespace, name))
+    }
+
+    /// The only child of this name: of two that differ nobody knows which one is meant.
     fn child<'a>(&'a self, namespace: &'a str, name: &'a str) -> Option<&'a Node> {
-        self.children(namespace, name).next()
+        let mut children = self.children(namespace, name);
+        children.next().filter(|_| children.next().is_none())
     }
 
     fn boolean(&self) -> Option<bool> {
@@ -335,6 +349,41 @@ mod tests {
         assert!(result.delivered);
         assert_eq!(result.recipient, Identity::pattern("191212121212").ok());
         assert_eq!(result.trans_id, "3832352f-fa74-4c17-ab6a-a6e3ab8324f3");
+    }
+
+    #[test]
+    fn an_answer_that_says_two_things_says_nothing() {
+        const BODY: &str = "<S:Body>";
+        let fault = "<S:Fault><faultcode>S:Server</faultcode><faultstring>x</faultstring></S:Fault>";
+        let inside = |from: &str, to: &str| {
+            let start = TRUE.find(from).expect("a start");
+            let end = TRUE.find(to).expect("an end") + to.len();
+            (start, end)
+        };
+        let twice = |from: &str, to: &str| {
+            let (start, end) = inside(from, to);
+            let again = TRUE[start..end].replace(">true<", ">false<");
+            [TRUE[..end].to_owned() + &again + &TRUE[end..], TRUE[..start].to_owned() + &again + &TRUE[start..]]
+        };
+        let mut doubled =
+            vec![TRUE.replace(BODY, &format!("{BODY}{fault}")), format!("{TRUE}<x/>"), format!("{TRUE}x")];
+        doubled.push(TRUE.replace("</S:Body>", &format!("{fault}</S:Body>")));
+        for (from, to) in [
+            (BODY, "</S:Body>"),
+            ("<s3:deliverSecureResponse", "</s3:deliverSecureResponse>"),
+            ("<s3:return>", "</s3:return>"),
+            ("<s1:TransId>", "</s1:TransId>"),
+            ("<s1:Status>", "</s1:Status>"),
+            ("<s1:Delivered>", "</s1:Delivered>"),
+        ] {
+            doubled.extend(twice(from, to));
+        }
+        for answer in doubled {
+            assert!(delivery(answer.as_bytes()).is_err(), "{answer}");
+            assert_eq!(super::fault(answer.as_bytes()), None, "{answer}");
+        }
+        let after = format!("{TRUE}\r\n<!-- nothing -->\n");
+        assert_eq!(delivery(after.as_bytes()), delivery(TRUE.as_bytes()));
     }
 
     #[test]
