@@ -28,7 +28,7 @@ pub enum FarError {
     /// FaR does not accept this sender (UNKNOWN_SENDER, DISPATCHER_NOT_APPROVED).
     #[error("FaR does not accept the sender: fault {0}")]
     SenderRefused(u32),
-    /// FaR refuses an id (INVALID_INPUT), and there is nothing left to split.
+    /// FaR refuses an id (INVALID_INPUT, PROTECTED_IDENTITY, NOT_EXIST_IDENTITY…), and there is nothing left to split.
     #[error("FaR refuses the question: fault {0}")]
     QuestionRefused(u32),
     /// FaR has not answered for too long.
@@ -210,7 +210,10 @@ impl Far {
             return match code {
                 Some(code @ (5014 | 6005)) => Err(FarError::SenderRefused(code)),
                 Some(code @ (3 | 5 | 5002 | 5012)) => Err(FarError::Refused(format!("fault {code}"))),
-                Some(code @ (1 | 5001 | 5005 | 5016)) => Err(FarError::QuestionRefused(code)),
+                // What §4.3 has as permanent, and is about an id or the size.
+                Some(code @ (1 | 5001 | 5005 | 5016 | 5019 | 6004 | 6006 | 6007)) => {
+                    Err(FarError::QuestionRefused(code))
+                }
                 Some(code) => Ok(Said::Again { cause: format!("fault {code}"), wait: reply.retry_after }),
                 None => Ok(Said::Again { cause: "fault without a code".into(), wait: reply.retry_after }),
             };

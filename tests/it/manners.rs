@@ -6,6 +6,7 @@ use crate::world::{World, count};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Stdio;
+use utskick::sandbox::ledger::read_calls;
 use utskick::sandbox::manners::{PLAYS, Play};
 
 /// What an answer makes of a statement.
@@ -322,6 +323,23 @@ fn whatever_far_answers_everyone_is_reached_as_by_a_far_that_answers_well() {
         for manner in &manners {
             assert!(calls.contains(&format!("\"verdict\":\"{}\"", manner.play)), "{} was not played", manner.play);
         }
+    }
+}
+
+/// What is wrong with one recipient holds up no other: the question is halved at once, not asked again as it was.
+#[test]
+fn a_question_that_far_refuses_for_one_recipient_is_split() {
+    let mut world = World::new(&[]);
+    let export = world.export("export.xml", 60, &["--addressable", "--employers", "1"]);
+    for (round, code) in [1, 5001, 5005, 5016, 5019, 6004, 6006, 6007].into_iter().enumerate() {
+        let manner = Manner { play: format!("fault-{code}"), more: "" };
+        begin(&mut world, &rule("far", &manner, "nth = [1]"), "");
+        let calls = world.path("sandbox/far.ndjson");
+        let before = read_calls(&calls).unwrap().len();
+        let output = world.send_command(&export, &format!("run-{round}")).arg("--again").output().unwrap();
+        world.report_of(output, 0);
+        let asked: Vec<usize> = read_calls(&calls).unwrap()[before..].iter().map(|call| call.ids).collect();
+        assert!(asked.len() >= 3 && asked[1] == asked[0] / 2 && asked[1] + asked[2] == asked[0], "{code}: {asked:?}");
     }
 }
 
