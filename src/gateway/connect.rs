@@ -2,10 +2,14 @@
 //!
 //! The pool is used last in, first out, so that a slow night keeps few connections and a busy one as many as its bound.
 //! Nothing is ever sent twice from here: a request that could not be written is handed back as surely not sent.
+//!
+//! A gateway closes a connection that has been idle for some seconds, and a request that it meets on its way is in doubt.
+//! So a connection is used again only while it is surely younger than that.
 
 use super::adapt::Said;
 use super::boundary::Boundary;
 use super::breaker::Breaker;
+use super::keep_alive::{UNSAID, keep_alive};
 use super::pace::Pacer;
 use super::places::{Place, Places};
 use super::retry_after::retry_after;
@@ -106,6 +110,10 @@ struct Connection {
     address: Address,
     /// Which client certificate it was made with.
     generation: u64,
+    /// When it was made, or last answered.
+    used: Instant,
+    /// How long after that it may be used again.
+    keeps: Duration,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -235,18 +243,35 @@ impl Gateway {
             tokio::time::sleep(wait).await;
         }
         let probe = Probe(Some(&self.breaker));
-        let connection = match self.idle_connection(address).await {
-            Some(connection) => connection,
-            None => {
-                let connected = tokio::time::timeout(self.settings.connect_timeout, self.connect(address)).await;
-                let connected = connected.unwrap_or_else(|_| {
-                    Err(CallError::NotSent(format!("no connection within {:?}", self.settings.connect_timeout)))
-                });
-                connected.inspect_err(|_| self.failed())?
-            }
-        };
+        let connection = self.connection(address).await?;
         probe.keep();
         Ok(Lease { connection, _place: place })
+    }
+
+    /// Sees to it that a lease that has waited still has a connection that may be used. One that the gateway has closed
+    /// meanwhile, or may be about to, is replaced, and the lead of the pace told how long that took.
+    ///
+    /// *Errors*: all are surely-not-sent. Dropping the future leaves the old connection.
+    pub async fn refresh(&self, lease: &mut Lease, address: &Address) -> Result<(), CallError> {
+        let began = Instant::now();
+        let good = self.is_usable(&lease.connection);
+        if !good {
+            lease.connection = self.connection(address).await?;
+        }
+        self.pacer.lead().took_connection(if good { Duration::ZERO } else { began.elapsed() });
+        Ok(())
+    }
+
+    /// A connection of the pool, or a new one.
+    async fn connection(&self, address: &Address) -> Result<Connection, CallError> {
+        if let Some(connection) = self.idle_connection(address).await {
+            return Ok(connection);
+        }
+        let connected = tokio::time::timeout(self.settings.connect_timeout, self.connect(address)).await;
+        let connected = connected.unwrap_or_else(|_| {
+            Err(CallError::NotSent(format!("no connection within {:?}", self.settings.connect_timeout)))
+        });
+        connected.inspect_err(|_| self.failed())
     }
 
     /// Posts a SOAP request and reads the answer. The connection goes back to the pool where it can be used again.
@@ -270,8 +295,10 @@ impl Gateway {
                 }
             })?;
             crash::point("answer_headers");
+            connection.keeps = keeps(&response);
             let reply = read(response).await;
             crash::point("answer_body");
+            connection.used = Instant::now();
             Ok(reply)
         })
         .await
@@ -328,9 +355,11 @@ impl Gateway {
         }
     }
 
-    /// Open, and by the client certificate that is in use now.
+    /// Open, not about to be closed, and by the client certificate that is in use now.
     fn is_usable(&self, connection: &Connection) -> bool {
-        !connection.sender.is_closed() && connection.generation == self.tls.generation()
+        !connection.sender.is_closed()
+            && connection.used.elapsed() < connection.keeps
+            && connection.generation == self.tls.generation()
     }
 
     fn keep(&self, connection: Connection) {
@@ -386,7 +415,7 @@ impl Gateway {
             let _ = driver.await;
         });
         sender.ready().await.map_err(|error| CallError::NotSent(format!("no HTTP connection: {error}")))?;
-        Ok(Connection { address: address.clone(), generation, sender })
+        Ok(Connection { address: address.clone(), generation, used: Instant::now(), keeps: UNSAID, sender })
     }
 }
 
@@ -424,6 +453,11 @@ fn request(address: &Address, body: Bytes) -> Result<Request<Full<Bytes>>, CallE
         .header("SOAPAction", HeaderValue::from_static("\"\""))
         .body(Full::new(body))
         .map_err(|error| CallError::NotSent(format!("no request can be made for {address}: {error}")))
+}
+
+fn keeps(response: &Response<Incoming>) -> Duration {
+    let said = response.headers().get("keep-alive").and_then(|value| value.to_str().ok());
+    said.and_then(keep_alive).unwrap_or(UNSAID)
 }
 
 async fn read(response: Response<Incoming>) -> Reply {

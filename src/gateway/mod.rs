@@ -11,6 +11,7 @@ mod boundary;
 mod breaker;
 mod connect;
 mod gate;
+mod keep_alive;
 mod lead;
 mod pace;
 mod places;

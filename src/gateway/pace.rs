@@ -136,6 +136,11 @@ impl Pacer {
         Instant::now().saturating_duration_since(at) <= slot.grace && self.held().is_none_or(|until| until <= at)
     }
 
+    /// Whether a slot has passed.
+    pub fn has_passed(&self, slot: Slot) -> bool {
+        slot.at.is_some_and(|at| Instant::now().saturating_duration_since(at) > slot.grace)
+    }
+
     /// Nothing starts before this time: the gateway asked for it.
     pub fn hold_until(&self, until: Instant) {
         let mut state = self.state();

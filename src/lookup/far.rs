@@ -184,12 +184,16 @@ impl Far {
             if pacer.gate().opened().await {
                 self.gateway.breaker().start_anew(Instant::now());
             }
-            let lease = self.gateway.lease(&self.address).await?;
+            let mut lease = self.gateway.lease(&self.address).await?;
             loop {
-                match pacer.permit(Duration::ZERO).await {
-                    Ok(slot) if pacer.wait(slot).await => return Ok(lease),
-                    // It passed; the next one.
-                    Ok(_) => {}
+                match pacer.permit(pacer.lead().for_connection()).await {
+                    Ok(slot) => {
+                        self.gateway.refresh(&mut lease, &self.address).await?;
+                        if pacer.wait(slot).await {
+                            return Ok(lease);
+                        }
+                        // It passed; the next one.
+                    }
                     Err(_) => break self.gateway.give_back(lease),
                 }
             }

@@ -346,14 +346,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
         };
         let lease = match lease {
             Ok(lease) => lease,
-            Err(error @ (CallError::Untrusted(_) | CallError::CertificateRefused(_))) => {
-                stop(run, desk, format!("{}: {error}", desk.settings.name)).await?;
-                return stays;
-            }
-            Err(error) => {
-                tracing::debug!(operator = desk.settings.name, %error, "no connection");
-                return Ok(Back::Later(Box::new(item), Instant::now() + Duration::from_millis(100)));
-            }
+            Err(error) => return unconnected(run, desk, item, error).await,
         };
         if closing.is_cancelled() {
             return stays;
@@ -381,6 +374,10 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             Attempted::Shut(_) => {
                 item.routed.attempts -= 1;
                 return Ok(Back::Again(Box::new(item)));
+            }
+            Attempted::Unconnected(error) => {
+                item.routed.attempts -= 1;
+                return unconnected(run, desk, item, error).await;
             }
         };
         match verdict {
@@ -437,6 +434,16 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             }
         }
     }
+}
+
+/// There is no connection to the operator: somebody must act, or it is tried again soon.
+async fn unconnected(run: &Run, desk: &Desk, item: Item, error: CallError) -> Result<Back, Error> {
+    if matches!(error, CallError::Untrusted(_) | CallError::CertificateRefused(_)) {
+        stop(run, desk, format!("{}: {error}", desk.settings.name)).await?;
+        return Ok(Back::Left(item.routed.work.span.ordinal));
+    }
+    tracing::debug!(operator = desk.settings.name, %error, "no connection");
+    Ok(Back::Later(Box::new(item), Instant::now() + Duration::from_millis(100)))
 }
 
 /// A request may have arrived. The journal has it as in doubt; where the operator's policy says so, and attempts are

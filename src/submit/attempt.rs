@@ -1,4 +1,5 @@
-//! One attempt: connection, permit, intent on disk, first byte, verdict. In this order and no other.
+//! One attempt: connection, permit, intent on disk, first byte, verdict. In this order and no other. A connection that
+//! has become old while it waited for the permit is replaced before the intent.
 
 use super::verdict::{Verdict, verdict};
 use crate::domain::Identity;
@@ -32,25 +33,40 @@ pub enum Attempted {
     Made(Verdict),
     /// Nothing may leave now: there was no intent.
     Shut(Shut),
+    /// There is no connection any more: there was no intent.
+    Unconnected(CallError),
 }
 
-/// Makes one attempt on a connection that is ready.
+/// Makes one attempt on a connection that was ready when it was leased.
 ///
 /// `intend` makes the intent durable; it is called once the permit is held, and the first byte leaves only after it
 /// returned `Ok`. Its error ends the attempt before anything was sent and is given back.
 pub async fn attempt<E>(
-    lease: Lease,
+    mut lease: Lease,
     what: Attempt<'_>,
     intend: impl AsyncFnOnce() -> Result<(), E>,
 ) -> Result<Attempted, E> {
     let pacer = what.gateway.pacer();
     let wait = what.gateway.waits().permit.enter();
-    let slot = match permit(pacer, pacer.lead().now(), what.drain).await {
-        Ok(slot) => slot,
-        Err(shut) => {
-            what.gateway.give_back(lease);
-            return Ok(Attempted::Shut(shut));
-        }
+    let slot = loop {
+        let shut = match permit(pacer, pacer.lead().now(), what.drain).await {
+            Ok(slot) => {
+                let refreshed = tokio::select! {
+                    biased;
+                    refreshed = what.gateway.refresh(&mut lease, what.address) => Some(refreshed),
+                    () = what.drain.cancelled() => None,
+                };
+                match refreshed {
+                    Some(Ok(())) if pacer.has_passed(slot) => continue,
+                    Some(Ok(())) => break slot,
+                    Some(Err(error)) => return Ok(Attempted::Unconnected(error)),
+                    None => Shut::Draining,
+                }
+            }
+            Err(shut) => shut,
+        };
+        what.gateway.give_back(lease);
+        return Ok(Attempted::Shut(shut));
     };
     drop(wait);
     let wait = what.gateway.waits().journal.enter();

@@ -145,3 +145,26 @@ fn who_pushes_back_is_asked_for_less_and_then_for_everything_again() {
     let early = lines.iter().filter(at_b).map(|line| line["t"].as_f64().unwrap());
     assert!(early.filter(|t| (asked + 1e-6..asked + 2.9).contains(t)).count() <= 1);
 }
+
+/// At a low rate connections wait for their slots longer than gateways keep them: they are replaced in time, and no
+/// request meets a connection that was closed.
+#[test]
+fn who_closes_idle_connections_is_sent_to_at_the_agreed_rate() {
+    let mut world = World::new(&[]);
+    let rules = scenario(&world, "[[rule]]\nat = \"operators\"\nplay = \"close-idle\"\ndelay = \"700ms\"\n");
+    world.restart_sandbox(&["--no-mailbox", "0", "--scenario", &rules]);
+    set_rates(&world);
+    let export = world.export("export.xml", 160, &[]);
+    let report = world.send(&export, "run", 0);
+    assert_eq!(report["retries"], 0, "{report}");
+    let ledger = world.ledger();
+    assert_eq!(ledger.len() as u64, count(&report, "delivered"));
+    assert!(ledger.iter().all(|line| line["accepted"] == true));
+    the_rate_was_kept(&world, &by_operator(&report));
+    for (operator, times) in arrivals(&world) {
+        let rate = by_operator(&report)[&operator];
+        let took = times.last().unwrap() - times.first().unwrap();
+        // A slot now and then is lost on a busy machine.
+        assert!(took < 1.3 * times.len() as f64 / rate + 1.0, "{operator}: {} in {took} s at {rate}/s", times.len());
+    }
+}
