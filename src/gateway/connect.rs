@@ -137,6 +137,24 @@ pub struct Reply {
     pub body: Result<Bytes, Reason>,
 }
 
+impl Reply {
+    /// Whether it says that it is XML.
+    pub fn is_xml(&self) -> bool {
+        matches!(self.media_type.as_str(), "text/xml" | "application/xml" | "application/soap+xml")
+    }
+
+    /// Whether the service itself has answered, and not what stands before it while it is down. 429 is a working gateway
+    /// that asks for patience; who refuses or redirects us speaks for itself.
+    fn is_of_the_service(&self) -> bool {
+        match self.status.as_u16() {
+            300..=499 => true,
+            502..=504 => false,
+            500.. => self.body.as_ref().is_ok_and(|body| wire::fault(body).is_some()),
+            _ => self.body.is_ok() && self.is_xml(),
+        }
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -308,8 +326,7 @@ impl Gateway {
             self.throttle.learn(self.name(), began, said, &self.pacer, &self.places);
         }
         match &answered {
-            Ok(reply) if matches!(reply.status.as_u16(), 502..=504) => self.failed(),
-            // 429 is a working gateway that asks for patience.
+            Ok(reply) if !reply.is_of_the_service() => self.failed(),
             Ok(reply) => {
                 self.succeeded();
                 if reply.body.is_ok() {

@@ -94,7 +94,7 @@ fn of_reply(recipient: &Identity, reply: &Reply) -> Verdict {
 
 fn of_body(recipient: &Identity, reply: &Reply) -> Verdict {
     let Ok(body) = &reply.body else { return Verdict::InDoubt(Reason::UnclearAnswer) };
-    if !matches!(reply.media_type.as_str(), "text/xml" | "application/xml" | "application/soap+xml") {
+    if !reply.is_xml() {
         return Verdict::InDoubt(Reason::UnclearAnswer);
     }
     match wire::delivery(body) {

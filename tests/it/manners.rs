@@ -394,6 +394,28 @@ fn the_breaker_opens_and_probes_and_nothing_is_lost_by_it() {
     agree(&world, "run", &world.ledger());
 }
 
+/// A service is down and its server answers all the same, with pages of its own: what may have arrived is in doubt, and
+/// the rest is not sent after it.
+#[test]
+fn a_service_that_is_down_behind_its_server_puts_little_in_doubt() {
+    let mut world = World::new(&[]);
+    for (round, play) in ["500", "wrong-type", "truncated"].into_iter().enumerate() {
+        let export = world.export("export.xml", 240, &["--addressable", "--seed", &(round + 1).to_string()]);
+        begin(&mut world, &rule("b", &Manner { play: play.into(), more: "" }, "from = 3"), "");
+        world.configure(|settings| settings.replace("give_up_after = \"5m\"", "give_up_after = \"3s\""));
+        let before = world.ledger().len();
+        let run = format!("run-{round}");
+        let report = world.send(&export, &run, 69);
+        agree(&world, &run, &world.ledger()[before..]);
+        // What was under way when it began, and a probe now and then.
+        let in_doubt = count(&report, "in_doubt");
+        assert!((5..=32).contains(&in_doubt), "{play}: {report}");
+        let of = |at: &str| report["by_operator"][id(at)]["outcomes"].as_object().unwrap();
+        assert!(of("b")["pending"].as_u64() > Some(20), "{play}: {report}");
+        assert!(["a", "c"].iter().all(|at| of(at).keys().all(|outcome| outcome == "delivered")), "{play}: {report}");
+    }
+}
+
 /// A gateway asks for a wait that no night has; the others finish, and the run can be stopped at any time.
 #[test]
 fn an_absurd_wait_holds_up_nobody_else() {
