@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::gateway::{Address, CallError, Gateway};
 use crate::prepare::{Made, PrepareError};
 use crate::submit::{self, Attempt, Attempted, Verdict, retry};
-use crate::track::{AttemptOver, DigitalEnd, End, Found, Intent, OpenIntent, RouteRow, Routed};
+use crate::track::{AttemptOver, DigitalEnd, End, Found, Intent, OpenIntent, RouteRow, Routed, TrackError};
 use hyper::body::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
@@ -39,11 +39,13 @@ pub(super) struct Desk {
     budget: Mutex<retry::Budget>,
     /// The last address that FaR gave, read; an operator has one.
     address: Mutex<Option<(String, Arc<Address>)>>,
+    /// Why statements in doubt could not be sent again, each told of in the journal once.
+    told: Mutex<HashSet<String>>,
 }
 
 impl Desk {
     pub(super) fn new(index: usize, gateway: Gateway, settings: Operator) -> Self {
-        Self { index, gateway, settings, budget: Mutex::default(), address: Mutex::default() }
+        Self { index, gateway, settings, budget: Mutex::default(), address: Mutex::default(), told: Mutex::default() }
     }
 
     fn address(&self, text: &str) -> Option<Arc<Address>> {
@@ -335,7 +337,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
     if let Some((intent, _)) = &item.doubt
         && intent.request_digest != made.sealed.digest
     {
-        return end(run, desk, &item, End::InDoubt(Reason::BytesDiffer), None).await;
+        return stays_in_doubt(run, desk, &item, other_bytes(intent, &made)).await;
     }
     let body = Bytes::from(std::mem::take(&mut made.sealed.bytes));
     loop {
@@ -465,6 +467,39 @@ async fn in_doubt(run: &Run, desk: &Desk, mut item: Item, intent: Arc<Intent>, r
     Ok(Back::Later(Box::new(item), Instant::now() + pause))
 }
 
+/// What is in doubt cannot be sent again with the same bytes: it stays in doubt, and nothing leaves.
+async fn stays_in_doubt(run: &Run, desk: &Desk, item: &Item, why: &str) -> Result<Back, Error> {
+    let (ordinal, attempt) = (item.routed.work.span.ordinal, item.routed.attempts);
+    let operator = desk.settings.name.as_str();
+    tracing::error!(ordinal, operator, why, "in doubt, and the same bytes cannot be made again: ask the operator");
+    let told = desk.told.lock().unwrap_or_else(PoisonError::into_inner).insert(why.to_owned());
+    if told {
+        run.note("not_sent_again", &format!("{operator}: statements in doubt from {ordinal} on: {why}"));
+    }
+    let (end, detail) = (End::InDoubt(Reason::BytesDiffer), Some(why.to_owned()));
+    let row = DigitalEnd { ordinal, attempt, at: Timestamp::now(), end, fault_code: None, call_id: None, detail };
+    match run.journal.end_digital(row).await {
+        // It has ended in doubt already, and stands so with its first reason.
+        Ok(()) | Err(TrackError::NotWaiting { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    run.progress.ended(1);
+    Ok(Back::Settled(ordinal))
+}
+
+/// Why a message that is made again has other bytes.
+fn other_bytes(intent: &Intent, made: &Made) -> &'static str {
+    if intent.sender_cert != made.sender_cert || intent.mediator_cert != made.mediator_cert {
+        "it was signed with a key that is no longer in use"
+    } else if intent.content_secrets.is_some() != made.secrets.is_some() {
+        "its operator's settings have changed: letters were encrypted and are not, or the other way round"
+    } else if intent.renderer != made.renderer {
+        "it was composed by another version of this program"
+    } else {
+        "the settings have changed since it was made"
+    }
+}
+
 /// What a gateway said beside its verdict.
 struct Fault {
     code: Option<u32>,
@@ -581,12 +616,14 @@ async fn look_up_again(run: &Run, desk: &Desk, item: &Item, why: AskAgain) -> Re
 }
 
 async fn cannot_be_made(run: &Run, desk: &Desk, item: &Item, error: &PrepareError) -> Result<Back, Error> {
+    if item.doubt.is_some() {
+        return stays_in_doubt(run, desk, item, &error.to_string()).await;
+    }
     let ordinal = item.routed.work.span.ordinal;
     tracing::error!(ordinal, %error, "the statement cannot be prepared");
-    let ending = match (&item.doubt, error.is_too_large()) {
-        (Some(_), _) => End::InDoubt(Reason::BytesDiffer),
-        (None, true) => End::Failed(Reason::TooLarge),
-        (None, false) => End::Failed(Reason::PrepareFailed),
+    let ending = match error.is_too_large() {
+        true => End::Failed(Reason::TooLarge),
+        false => End::Failed(Reason::PrepareFailed),
     };
     end(run, desk, item, ending, Some(Fault::said(&error.to_string()))).await
 }

@@ -55,6 +55,44 @@ impl Role {
     }
 }
 
+/// A key or a certificate of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// One of our keys.
+    Own(Role),
+    /// What attachments to an operator are encrypted to, by its place in the settings.
+    Operator(usize),
+    /// What print bundles are encrypted to.
+    Printer,
+}
+
+impl Which {
+    /// What it is called in the log.
+    pub(super) fn name(self, config: &Config) -> String {
+        match self {
+            Self::Own(role) => role.name().to_owned(),
+            Self::Operator(index) => {
+                format!("encryption {}", config.operators.get(index).map_or("", |operator| operator.name.as_str()))
+            }
+            Self::Printer => PRINTER.to_owned(),
+        }
+    }
+
+    /// The file that its certificate is in.
+    pub(super) fn file(self, config: &Config) -> &Path {
+        let file = match self {
+            Self::Own(role) => return certificate_file(role.source(config)),
+            Self::Operator(index) => config.operators.get(index).and_then(|of| of.encryption_certificate.as_deref()),
+            Self::Printer => config.paper.as_ref().map(|paper| paper.supplier_certificate.as_path()),
+        };
+        // Only what the settings name is watched.
+        file.unwrap_or(Path::new(""))
+    }
+}
+
+/// What the print supplier's certificate is called.
+pub(super) const PRINTER: &str = "encryption print supplier";
+
 /// The file that a key's certificate is in.
 pub(super) fn certificate_file(source: &KeySource) -> &Path {
     match source {
@@ -99,7 +137,7 @@ impl Keys {
         let mut load = |role: Role| -> Result<Credential> {
             let (name, source) = (role.name(), role.source(config));
             // Told from its files before they are read: what changes from now on is seen later.
-            let seen = super::renew::contents(source);
+            let seen = super::renew::contents(Which::Own(role), config);
             let credential = role.load(source, now, until).map_err(|error| {
                 let file = certificate_file(source).display();
                 Error::because(Exit::Settings, format!("the {name} key in {file}"), error)
@@ -107,14 +145,8 @@ impl Keys {
             for warning in credential.warnings() {
                 tracing::warn!(role = name, %warning, "a key should be looked at");
             }
-            watched.push(Watched::new(role, seen, credential.certificate().clone()));
+            watched.push(Watched::new(Which::Own(role), seen, credential.certificate().clone()));
             Ok(credential)
-        };
-        let encrypt_to = |role: &str, file: &Path| -> Result<CmsRecipient> {
-            let wrong = |error| {
-                Error::because(Exit::Settings, format!("the certificate of {role} in {}", file.display()), error)
-            };
-            recipient(file, now, until).map(|(_, recipient)| recipient).map_err(wrong)
         };
         let unusable = |error: KeyError| Error::because(Exit::Settings, "a key of the settings", error);
         let sender = load(Role::Sender)?.signer().map_err(unusable)?;
@@ -122,18 +154,25 @@ impl Keys {
         let client = load(Role::Tls)?.certified_key().map_err(unusable)?;
         let tls = Tls::new(client, &config.keys.trusted_roots)
             .map_err(|error| Error::because(Exit::Settings, "TLS", error))?;
+        let mut encrypt_to = |which: Which, whose: &str| -> Result<CmsRecipient> {
+            let (seen, file) = (super::renew::contents(which, config), which.file(config));
+            let wrong = |error| {
+                Error::because(Exit::Settings, format!("the certificate of {whose} in {}", file.display()), error)
+            };
+            let (certificate, recipient) = recipient(file, now, until).map_err(wrong)?;
+            watched.push(Watched::new(which, seen, certificate));
+            Ok(recipient)
+        };
         let recipients = config
             .operators
             .iter()
-            .map(|operator| {
-                operator.encryption_certificate.as_ref().map(|file| encrypt_to(&operator.name, file)).transpose()
+            .enumerate()
+            .map(|(index, operator)| {
+                let encrypted = operator.encryption_certificate.is_some();
+                encrypted.then(|| encrypt_to(Which::Operator(index), &operator.name)).transpose()
             })
             .collect::<Result<_>>()?;
-        let printer = config
-            .paper
-            .as_ref()
-            .map(|paper| encrypt_to("the print supplier", &paper.supplier_certificate))
-            .transpose()?;
+        let printer = config.paper.is_some().then(|| encrypt_to(Which::Printer, "the print supplier")).transpose()?;
         Ok(Self { sender: Arc::new(sender), mediator: Arc::new(mediator), tls, recipients, printer, watched })
     }
 }

@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -61,7 +61,7 @@ pub(super) struct Run {
     pub(super) intake: intake::Options,
     pub(super) protected: HashSet<PersonDigest>,
     pub(super) workshop: Workshop,
-    pub(super) printer: Option<CmsRecipient>,
+    printer: RwLock<Option<Arc<CmsRecipient>>>,
     pub(super) paper_folder: PathBuf,
     pub(super) far: Far,
     /// By the operator's place in the settings: the number that the journal knows it by.
@@ -486,7 +486,7 @@ impl Run {
         Ok(Self {
             protected: protected(config.protected.iter().chain(&header.protected_file), &*installation)?,
             workshop: Workshop::new(keys.sender, keys.mediator, keys.recipients, config.run.message_limit_bytes),
-            printer: keys.printer,
+            printer: RwLock::new(keys.printer.map(Arc::new)),
             numbers: config
                 .operators
                 .iter()
@@ -604,6 +604,16 @@ impl Run {
             signed_by: earlier.map(|at| SignedBy { sender: at.sender_cert, mediator: at.mediator_cert }),
         });
         Ok(made.map(|made| (made, recipient)))
+    }
+
+    /// To whom print bundles are encrypted; `None` without a print supplier.
+    pub(super) fn printer(&self) -> Option<Arc<CmsRecipient>> {
+        self.printer.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Print bundles are encrypted to this certificate from now on.
+    pub(super) fn replace_printer(&self, printer: CmsRecipient) {
+        *self.printer.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(printer));
     }
 
     /// The number of the next print bundle.

@@ -52,7 +52,7 @@ enum Sheet {
 
 /// Letters and their bundle, on disk: how each statement ends, and the bundle's row. On a thread of the CPU pool.
 fn bundled(run: &Run, waiting: &[Work]) -> Result<(Vec<PaperEnd>, Option<BundleRow>), Error> {
-    let Some(printer) = &run.printer else {
+    let Some(printer) = run.printer() else {
         let rows = waiting.iter().map(|work| held(work, Reason::NoPrintSupplier)).collect();
         return Ok((rows, None));
     };
@@ -75,7 +75,7 @@ fn bundled(run: &Run, waiting: &[Work]) -> Result<(Vec<PaperEnd>, Option<BundleR
     } else {
         let number = run.next_bundle();
         let run_id = &run.journal.header().run_id;
-        let bundle = write_bundle(run.installation.disk(), &run.paper_folder, number, run_id, &letters, printer)
+        let bundle = write_bundle(run.installation.disk(), &run.paper_folder, number, run_id, &letters, &printer)
             .map_err(|error| Error::because(Exit::Storage, "cannot write a print bundle", error))?;
         Some(BundleRow {
             number,

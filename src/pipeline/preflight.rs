@@ -2,7 +2,7 @@
 //!
 //! Nothing is asked and nothing is sent: a connection is made, and closed.
 
-use super::keys::{Role, certificate_file, needed_until, recipient};
+use super::keys::{PRINTER, Role, certificate_file, needed_until, recipient};
 use crate::config::{Config, KeySource};
 use crate::error::{Error, Exit, Result};
 use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
@@ -91,11 +91,7 @@ pub fn preflight(config: &Config) -> Result<Vec<Checked>> {
         }
     }
     if let Some(paper) = &config.paper {
-        checked.push(Checked::new(
-            Of::Settings,
-            "encryption print supplier",
-            encryption(&paper.supplier_certificate, now, until),
-        ));
+        checked.push(Checked::new(Of::Settings, PRINTER, encryption(&paper.supplier_certificate, now, until)));
     }
     let tls = client.ok_or_else(|| "there is no usable client certificate".to_owned()).and_then(|credential| {
         let key = credential.certified_key().map_err(|error| chain(&error))?;
@@ -181,7 +177,7 @@ fn handshakes(config: &Config, tls: &Tls) -> Result<Vec<Checked>> {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(at) = cause {

@@ -28,8 +28,8 @@ pub enum EncryptError {
         /// At which step.
         step: &'static str,
     },
-    /// The secrets are damaged, or were made for another recipient.
-    #[error("the recorded secrets are not of this recipient")]
+    /// The secrets are damaged, or were made for another certificate.
+    #[error("the recorded secrets are not of this certificate")]
     Secrets,
     /// CMS as written here holds less than 4 GiB.
     #[error("{bytes} bytes are too many for one encrypted file")]
@@ -45,7 +45,7 @@ impl From<der::Error> for EncryptError {
     }
 }
 
-/// The secrets of one encrypted content: content key, IV, and the key wrapped to the recipient.
+/// The secrets of one encrypted content: content key, IV, the key wrapped to the recipient, and to which certificate.
 ///
 /// They belong to **one plaintext**: other bytes under the same secrets would give both away. With the same bytes they
 /// give the same ciphertext, which is how a resend repeats a message. Wiped on drop, masked in Debug.
@@ -53,20 +53,28 @@ impl From<der::Error> for EncryptError {
 pub struct ContentSecrets {
     key: [u8; 32],
     iv: [u8; 12],
+    /// SHA-256 of the certificate.
+    to: [u8; 32],
     wrapped: Vec<u8>,
 }
 
 impl ContentSecrets {
-    /// As bytes for a sealed column: key, IV, wrapped key, one after the other.
+    /// As bytes for a sealed column: key, IV, digest of the certificate, wrapped key, one after the other.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new([self.key.as_slice(), &self.iv, &self.wrapped].concat())
+        Zeroizing::new([self.key.as_slice(), &self.iv, &self.to, &self.wrapped].concat())
     }
 
     /// What [`Self::to_bytes`] gave. *Errors*: [`EncryptError::Secrets`] where they are too short.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EncryptError> {
         let (key, rest) = bytes.split_first_chunk().ok_or(EncryptError::Secrets)?;
-        let (iv, wrapped) = rest.split_first_chunk().ok_or(EncryptError::Secrets)?;
-        Ok(Self { key: *key, iv: *iv, wrapped: wrapped.to_vec() })
+        let (iv, rest) = rest.split_first_chunk().ok_or(EncryptError::Secrets)?;
+        let (to, wrapped) = rest.split_first_chunk().ok_or(EncryptError::Secrets)?;
+        Ok(Self { key: *key, iv: *iv, to: *to, wrapped: wrapped.to_vec() })
+    }
+
+    /// Fingerprint of the certificate that they were made for.
+    pub fn to(&self) -> &[u8; 32] {
+        &self.to
     }
 }
 
@@ -78,6 +86,7 @@ impl fmt::Debug for ContentSecrets {
 
 /// One to whom things are encrypted. Made once per certificate, shared by all threads.
 pub struct CmsRecipient {
+    certificate: Certificate,
     key: OaepPublicEncryptingKey,
     /// recipientInfos, all but the wrapped key that it ends with.
     recipient_infos: Vec<u8>,
@@ -96,12 +105,19 @@ impl CmsRecipient {
         let key = OaepPublicEncryptingKey::new(key)
             .map_err(|_| EncryptError::Failed { step: "reading the recipient's key" })?;
         let wrapped_bytes = key.ciphertext_size();
-        Ok(Self { recipient_infos: recipient_infos(certificate, wrapped_bytes)?, wrapped_bytes, key })
+        let recipient_infos = recipient_infos(certificate, wrapped_bytes)?;
+        Ok(Self { certificate: certificate.clone(), recipient_infos, wrapped_bytes, key })
+    }
+
+    /// The certificate that is encrypted to.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
     }
 
     /// New secrets for one content. *Cost*: one RSA encryption, about a fiftieth of a millisecond.
     pub fn fresh(&self) -> Result<ContentSecrets, EncryptError> {
-        let mut secrets = ContentSecrets { key: [0; 32], iv: [0; 12], wrapped: vec![0; self.wrapped_bytes] };
+        let to = *self.certificate.fingerprint();
+        let mut secrets = ContentSecrets { key: [0; 32], iv: [0; 12], to, wrapped: vec![0; self.wrapped_bytes] };
         rand::fill(&mut secrets.key).map_err(|_| EncryptError::Failed { step: "drawing a content key" })?;
         rand::fill(&mut secrets.iv).map_err(|_| EncryptError::Failed { step: "drawing an IV" })?;
         let ContentSecrets { key, wrapped, .. } = &mut secrets;
@@ -120,7 +136,7 @@ impl CmsRecipient {
     /// *Shape*: ContentInfo of AuthEnvelopedData, DER, with one recipient by issuer and serial number and a tag of 16
     /// bytes. *Cost*: one copy of the plaintext, encrypted in place.
     pub fn encrypt(&self, plain: &[u8], secrets: &ContentSecrets) -> Result<Vec<u8>, EncryptError> {
-        if secrets.wrapped.len() != self.wrapped_bytes {
+        if secrets.to != *self.certificate.fingerprint() || secrets.wrapped.len() != self.wrapped_bytes {
             return Err(EncryptError::Secrets);
         }
         let too_long = |_| EncryptError::TooLong { bytes: plain.len() };
@@ -390,11 +406,14 @@ mod tests {
     fn damaged_secrets_are_refused() {
         let recipient = recipient("sender");
         let bytes = recipient.fresh().unwrap().to_bytes();
-        for length in [0, 31, 43] {
+        for length in [0, 31, 43, 75] {
             assert!(matches!(ContentSecrets::from_bytes(&bytes[..length]), Err(EncryptError::Secrets)), "{length}");
         }
         let short = ContentSecrets::from_bytes(&bytes[..bytes.len() - 1]).unwrap();
         assert!(matches!(recipient.encrypt(b"x", &short), Err(EncryptError::Secrets)));
+        // Another certificate of the same size would give other bytes.
+        let (whole, other) = (ContentSecrets::from_bytes(&bytes).unwrap(), self::recipient("mediator"));
+        assert!(matches!(other.encrypt(b"x", &whole), Err(EncryptError::Secrets)));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::compose::{ComposeError, Composer, RENDERER_VERSION, Sheet, neutral_body};
 use super::encrypt::{CmsRecipient, ContentSecrets, EncryptError};
 use super::envelope::{self, Content, Delivery, Document, EnvelopeError, Message, Support};
+use super::keys::Certificate;
 use super::sign::Signer;
 use crate::config;
 use crate::domain::{Attachment, Identity, Kontrolluppgift, Letter, MessageId, Organisation, Sealed};
@@ -22,6 +23,9 @@ pub enum PrepareError {
     /// The letter cannot be composed.
     #[error("the letter cannot be composed")]
     Compose(#[from] ComposeError),
+    /// For the same bytes again: the certificate that the attachment was encrypted to is not here any more.
+    #[error("it was encrypted to a certificate that is no longer in use")]
+    OtherCertificate,
     /// The attachment cannot be encrypted.
     #[error("the attachment cannot be encrypted")]
     Encrypt(#[from] EncryptError),
@@ -49,8 +53,8 @@ impl PrepareError {
 pub struct Workshop {
     composer: Composer,
     signers: RwLock<Known>,
-    /// By operator: whom attachments are encrypted to.
-    recipients: Vec<Option<CmsRecipient>>,
+    /// By operator.
+    recipients: RwLock<Vec<Recipients>>,
     limit_bytes: usize,
 }
 
@@ -66,6 +70,10 @@ struct Known {
     in_force: Signers,
     earlier: Vec<Signers>,
 }
+
+/// To whom an operator's attachments are encrypted: the certificate in force last, before it those that make again what
+/// was encrypted to them; none where they are not encrypted.
+type Recipients = Vec<Arc<CmsRecipient>>;
 
 /// Whose signatures a message had: SHA-256 of the certificates of sender and mediator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +144,8 @@ impl Workshop {
         limit_bytes: usize,
     ) -> Self {
         let signers = RwLock::new(Known { in_force: Signers { sender, mediator }, earlier: Vec::new() });
-        Self { composer: Composer::new(), signers, recipients, limit_bytes }
+        let recipients = recipients.into_iter().map(|one| one.into_iter().map(Arc::new).collect()).collect();
+        Self { composer: Composer::new(), signers, recipients: RwLock::new(recipients), limit_bytes }
     }
 
     /// New letters are signed by this sender from now on.
@@ -149,11 +158,28 @@ impl Workshop {
         self.replace(|signers| signers.mediator = mediator);
     }
 
-    /// Forgets earlier keys whose certificate has ended: what they sign would be taken no more.
+    /// New letters to an operator are encrypted to this certificate from now on.
+    pub fn replace_recipient(&self, operator: usize, recipient: CmsRecipient) {
+        let mut recipients = self.recipients.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = recipients.get_mut(operator) {
+            known.retain(|one| one.certificate() != recipient.certificate());
+            known.push(Arc::new(recipient));
+        }
+    }
+
+    /// Forgets earlier keys and certificates that have ended: what they sign would be taken no more, and nothing more is
+    /// encrypted to them.
     pub fn forget_ended(&self, now: Timestamp) {
-        let valid = |signer: &Arc<dyn Signer>| signer.certificate().validity(now, now).is_ok();
+        let valid = |certificate: &Certificate| certificate.validity(now, now).is_ok();
         let mut known = self.signers.write().unwrap_or_else(PoisonError::into_inner);
-        known.earlier.retain(|one| valid(&one.sender) && valid(&one.mediator));
+        known.earlier.retain(|one| valid(one.sender.certificate()) && valid(one.mediator.certificate()));
+        drop(known);
+        let mut recipients = self.recipients.write().unwrap_or_else(PoisonError::into_inner);
+        for known in recipients.iter_mut() {
+            let in_force = known.pop();
+            known.retain(|one| valid(one.certificate()));
+            known.extend(in_force);
+        }
     }
 
     fn replace(&self, change: impl FnOnce(&mut Signers)) {
@@ -170,6 +196,21 @@ impl Workshop {
         earlier.unwrap_or(&known.in_force).clone()
     }
 
+    /// To whom a letter is encrypted: as its secrets say, else to the certificate in force.
+    ///
+    /// *Errors*: [`PrepareError::OtherCertificate`] where what the secrets say is not here any more.
+    fn recipient(
+        &self,
+        operator: usize,
+        secrets: Option<&ContentSecrets>,
+    ) -> Result<Option<Arc<CmsRecipient>>, PrepareError> {
+        let recipients = self.recipients.read().unwrap_or_else(PoisonError::into_inner);
+        let known = recipients.get(operator).map(Vec::as_slice).unwrap_or_default();
+        let Some(secrets) = secrets else { return Ok(known.last().cloned()) };
+        let found = known.iter().find(|one| one.certificate().fingerprint() == secrets.to());
+        Ok(Some(Arc::clone(found.ok_or(PrepareError::OtherCertificate)?)))
+    }
+
     /// Composes, encrypts where the operator has a certificate, signs and seals.
     ///
     /// *Cost*: two RSA signatures, and little beside them. The same job gives the same bytes, but for fresh secrets.
@@ -178,8 +219,9 @@ impl Workshop {
         let sheet = Sheet { statement: job.statement, sender: job.sender, correction: job.correction };
         let letter = self.composer.letter(&sheet)?;
         crash::point("composed");
-        let (letter, secrets) = match self.recipients.get(job.operator).and_then(Option::as_ref) {
-            Some(recipient) => self.encrypt(&sheet, letter, recipient, job.secrets)?,
+        let secrets = job.secrets.map(ContentSecrets::from_bytes).transpose()?;
+        let (letter, secrets) = match self.recipient(job.operator, secrets.as_ref())? {
+            Some(recipient) => self.encrypt(&sheet, letter, &recipient, secrets)?,
             None => (letter, None),
         };
         let message_id = job.message_id.to_string();
@@ -248,13 +290,13 @@ impl Workshop {
         sheet: &Sheet<'_>,
         letter: Letter,
         recipient: &CmsRecipient,
-        secrets: Option<&[u8]>,
+        secrets: Option<ContentSecrets>,
     ) -> Result<(Letter, Option<Vec<u8>>), PrepareError> {
         let Some(attachment) = letter.attachment else {
             return Ok((letter, None));
         };
         let secrets = match secrets {
-            Some(bytes) => ContentSecrets::from_bytes(bytes)?,
+            Some(secrets) => secrets,
             None => recipient.fresh()?,
         };
         let bytes = recipient.encrypt(&attachment.bytes, &secrets)?;
@@ -271,6 +313,75 @@ impl Workshop {
 
 impl std::fmt::Debug for Workshop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Workshop").field("operators", &self.recipients.len()).finish_non_exhaustive()
+        f.debug_struct("Workshop").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{credential, signer};
+    use super::*;
+    use crate::domain::{FieldIndex, Form};
+    use std::borrow::Cow;
+
+    fn recipient(name: &str) -> CmsRecipient {
+        CmsRecipient::new(credential(name).certificate()).unwrap()
+    }
+
+    fn make(workshop: &Workshop, secrets: Option<&[u8]>) -> Result<Made, PrepareError> {
+        let mut statement = Kontrolluppgift::new(Form::KU10, "2310".into(), "165021680250".into(), "2026".into());
+        for (faltkod, value) in [(201, "165021680250"), (203, "2026"), (215, "191212121212"), (570, "1"), (11, "4321")]
+        {
+            statement.insert(FieldIndex::of(faltkod).unwrap(), Cow::Borrowed(value));
+        }
+        let sender = config::Sender {
+            id: None,
+            name: "Kommun A".into(),
+            support_text: "Fråga oss.".into(),
+            support_url: None,
+            support_phone: None,
+            support_email: None,
+        };
+        workshop.make(&Job {
+            statement: &statement,
+            sender: &sender,
+            sender_id: Organisation::parse("162021004748").unwrap(),
+            recipient: Identity::parse("191212121212").unwrap(),
+            message_id: MessageId([7; 16]),
+            operator: 0,
+            correction: false,
+            seal_date: "2027-01-31",
+            secrets,
+            signed_by: None,
+        })
+    }
+
+    #[test]
+    fn a_replaced_encryption_certificate_makes_new_letters_and_the_earlier_one_the_same_bytes_again() {
+        let [sender, mediator] = ["sender", "mediator"].map(|name| Arc::new(signer(name)));
+        let workshop = Workshop::new(sender, mediator, vec![Some(recipient("sender"))], 2_000_000);
+        let secrets_of = |made: &Made| ContentSecrets::from_bytes(made.secrets.as_deref().unwrap()).unwrap();
+        let first = make(&workshop, None).unwrap();
+        workshop.replace_recipient(0, recipient("mediator"));
+        let second = make(&workshop, None).unwrap();
+        let [to_first, to_second] = [&first, &second].map(|made| *secrets_of(made).to());
+        assert_eq!(to_first, *credential("sender").certificate().fingerprint());
+        assert_eq!(to_second, *credential("mediator").certificate().fingerprint());
+        for made in [&first, &second] {
+            let again = make(&workshop, made.secrets.as_deref()).unwrap();
+            assert_eq!((again.sealed.sha256, &again.secrets), (made.sealed.sha256, &made.secrets));
+        }
+        // Put back as it was: once only, and in force.
+        workshop.replace_recipient(0, recipient("sender"));
+        assert_eq!(secrets_of(&make(&workshop, None).unwrap()).to(), &to_first);
+
+        // One that has ended is encrypted to no more; the one in force stays, whatever its dates.
+        workshop.forget_ended(Timestamp::MAX);
+        assert!(matches!(make(&workshop, second.secrets.as_deref()), Err(PrepareError::OtherCertificate)));
+        assert_eq!(make(&workshop, first.secrets.as_deref()).unwrap().sealed.sha256, first.sealed.sha256);
+        // Nor is what was encrypted sent in the clear where an operator's certificate is gone.
+        let [sender, mediator] = ["sender", "mediator"].map(|name| Arc::new(signer(name)));
+        let plain = Workshop::new(sender, mediator, vec![None], 2_000_000);
+        assert!(matches!(make(&plain, first.secrets.as_deref()), Err(PrepareError::OtherCertificate)));
     }
 }

@@ -5,6 +5,7 @@
 
 use super::World;
 use super::contract::{is_recipient_id, ns};
+use super::pki;
 use super::population::Mailbox;
 use super::verify::{self, Envelope, Manner, SignatureFault};
 use super::xml::Element;
@@ -184,7 +185,13 @@ fn check_message(world: &World, operator: usize, message: &Element) -> Result<()
             "application/pdf" => bytes,
             "application/pkcs7-mime" if operator == ENCRYPTING => {
                 let own = &world.pki.encryption;
+                // Renewed while we serve: letters to either certificate may come.
+                let renewed = |what| {
+                    let renewed = world.pki.identity(pki::OPERATOR).map_err(|_| what)?;
+                    super::cms::open(&bytes, &renewed.certificate, renewed.key.secret_der())
+                };
                 super::cms::open(&bytes, &own.certificate, own.key.secret_der())
+                    .or_else(renewed)
                     .map_err(|what| Say::Fault(5001, format!("the attachment does not decrypt: {what}")))?
             }
             _ => return Err(Say::Fault(5019, "an attachment of a type that is not taken".into())),

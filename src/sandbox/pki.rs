@@ -23,6 +23,9 @@ pub const MEDIATOR: &str = "162021003898";
 /// The print supplier.
 pub const SUPPLIER: &str = "165599000808";
 
+/// Name of the operators' key, which things are encrypted to.
+pub(crate) const OPERATOR: &str = "operator-c";
+
 /// A certificate and its private key.
 #[derive(Debug)]
 pub struct Identity {
@@ -120,7 +123,7 @@ impl Pki {
         let supplier = Subject { organisation: "Sandlådans tryckeri", number: SUPPLIER, common_name: "tryckeri.test" };
         issued("print-supplier", &supplier, Purpose::Encryption)?;
         let operator = Subject { common_name: "operator-c.test", ..Subject::SANDBOX };
-        let encryption = issued("operator-c", &operator, Purpose::Encryption)?;
+        let encryption = issued(OPERATOR, &operator, Purpose::Encryption)?;
         write_pkcs12(dir, &sender, &authority)?;
         Ok(Self { folder, authority, server, encryption })
     }

@@ -264,8 +264,10 @@ impl Report {
             sent_again: reader.sent_again()?,
             rates,
             throughput,
-            audit: reader
-                .events_among(&[CONTROL_EVENT, "settled", "purged", "pace", "operator_asks_to_wait"], AUDITED)?,
+            audit: reader.events_among(
+                &[CONTROL_EVENT, "settled", "not_sent_again", "purged", "pace", "operator_asks_to_wait"],
+                AUDITED,
+            )?,
             bundles: reader.bundles()?,
             counts: rows.counts,
         })
