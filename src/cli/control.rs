@@ -2,6 +2,7 @@
 
 use super::say;
 use super::send::must_be_a_run;
+use crate::config::{Config, Rate};
 use crate::error::{Error, Exit, Result};
 use crate::track::control::{self, CONTROL_EVENT, FAR, Order, Standing, What};
 use crate::track::{JournalReader, Phase, RunOperator};
@@ -99,7 +100,7 @@ impl Control {
         };
         let gateway = whom.map(|whom| gateway(operators, &whom)).transpose()?;
         if let (What::Rate(Some(rate)), Some(id)) = (what, &gateway) {
-            within_agreement(operators, id, rate)?;
+            within(agreed(&journal, id)?, rate)?;
         }
         let order = Order::now(what, gateway);
         let number = order.give(&run)?;
@@ -152,9 +153,20 @@ fn gateway(operators: &[RunOperator], whom: &str) -> Result<String> {
     })
 }
 
+/// The rate that was agreed with a gateway; `None`: unlimited. An operator's stands in the journal, FaR's in the settings.
+fn agreed(journal: &JournalReader, id: &str) -> Result<Option<f64>> {
+    let header = journal.header();
+    if id != FAR {
+        return Ok(header.operators.iter().find(|of| of.id == id).and_then(|of| of.rate_per_s));
+    }
+    Ok(match Config::read(&header.config_file)?.far.rate_per_s {
+        Rate::PerSecond(rate) => Some(rate),
+        Rate::Unlimited => None,
+    })
+}
+
 /// A rate above the agreed one is not for an order to give.
-fn within_agreement(operators: &[RunOperator], id: &str, rate: f64) -> Result<()> {
-    let agreed = operators.iter().find(|of| of.id == id).and_then(|of| of.rate_per_s);
+fn within(agreed: Option<f64>, rate: f64) -> Result<()> {
     match agreed {
         Some(agreed) if rate > agreed => {
             Err(Error::new(Exit::Usage, format!("{rate}/s is above the agreed rate of {agreed}/s"))

@@ -117,10 +117,14 @@ fn orders_that_make_no_sense_are_refused_and_change_nothing() {
     process.kill().unwrap();
     process.wait().unwrap();
     let name = status(&world)["operators"][0]["name"].as_str().unwrap().to_owned();
+    // FaR and the operators have one rate in these settings; FaR's comes first.
+    world.configure(|settings| settings.replacen("rate_per_s = 20.0", "rate_per_s = 15.0", 1));
     for (words, says) in [
         (vec!["drain"], "nothing to drain"),
         (vec!["pause", "--operator", "nobody"], "no operator"),
         (vec!["rate", "--operator", &name, "--per-second", "21"], "above the agreed rate"),
+        (vec!["rate", "--operator", "far", "--per-second", "15.5"], "above the agreed rate of 15/s"),
+        (vec!["rate", "--operator", "FaR", "--per-second", "20"], "above the agreed rate of 15/s"),
         (vec!["rate", "--operator", &name, "--per-second", "0"], "a rate is"),
         (vec!["rate", "--per-second", "3"], "--operator"),
     ] {
@@ -128,6 +132,10 @@ fn orders_that_make_no_sense_are_refused_and_change_nothing() {
         assert!(said.contains(says), "{words:?}: {said}");
     }
     assert!(!world.path("run/control.ndjson").exists());
+    for rate in ["15", "agreed"] {
+        let said = order(&world, 0, &["rate", "--operator", "far", "--per-second", rate]);
+        assert!(said.contains("FaR"), "{said}");
+    }
     // Without a process an order holds from the next start on.
     let said = order(&world, 0, &["pause"]);
     assert!(said.contains("no process is at the run"), "{said}");
