@@ -7,12 +7,17 @@ use crate::error::{Error, Exit, Result};
 use crate::track::{
     DigitalEnd, End, InDoubtSeen, Installation, Journal, JournalReader, Phase, RunOperator, Settlement, control,
 };
+use futures::future::try_join_all;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-/// Most ids that a refusal names.
+/// Most ids that a refusal or an audit line names.
 const NAMED: usize = 20;
+
+/// Statements that are settled with one sync and one audit line: the sync is then nothing beside the rows, and a
+/// transaction is still short.
+const GROUP: usize = 10_000;
 
 /// Which statements in doubt are meant; what is not given does not narrow it.
 #[derive(Clone, Debug, Default)]
@@ -43,10 +48,7 @@ pub fn resolve(run: &Path, selection: &Selection, settlement: Settlement) -> Res
     // From here on nobody else changes what is in doubt.
     let journal = Journal::open(run, &installation)?;
     let (chosen, _) = in_doubt_of(run, selection)?;
-    if chosen.is_empty() {
-        return Ok(0);
-    }
-    if settlement != Settlement::Delivered && !can_be_made(&journal) {
+    if !chosen.is_empty() && settlement != Settlement::Delivered && !can_be_made(&journal) {
         return Err(Error::new(Exit::Usage, "the run's copies are purged: nothing of it can be sent again")
             .remedy("settle as delivered what has arrived, and send the rest in a new run with --again"));
     }
@@ -58,38 +60,43 @@ pub fn resolve(run: &Path, selection: &Selection, settlement: Settlement) -> Res
         Settlement::NotDelivered => "not delivered, to be looked up and sent anew",
         Settlement::Resend => "to be sent again, although it may have arrived",
     };
-    runtime.block_on(async {
+    let (user, run_id) = (control::user(), journal.header().run_id.clone());
+    let settled = runtime.block_on(async {
         // What a killed process left under way has no outcome at all yet.
         let chosen: BTreeSet<u64> = chosen.iter().map(|of| of.ordinal).collect();
         let ordered = journal.ordered_again()?;
-        for open in journal.open_intents()? {
-            let (ordinal, attempt) = (open.intent.ordinal, open.intent.attempt);
-            if chosen.contains(&ordinal) && !(ordered.contains(&ordinal) && settlement == Settlement::Resend) {
+        // Ordered before, and still to be sent: it stands as it is.
+        let stands = |ordinal: &u64| settlement == Settlement::Resend && ordered.contains(ordinal);
+        let chosen: BTreeSet<u64> = chosen.into_iter().filter(|ordinal| !stands(ordinal)).collect();
+        let mut left = journal.open_intents()?;
+        left.retain(|open| chosen.contains(&open.intent.ordinal));
+        for group in left.chunks(GROUP) {
+            let ends = group.iter().map(|open| {
+                let (ordinal, attempt) = (open.intent.ordinal, open.intent.attempt);
                 let (at, end) = (Timestamp::now(), End::InDoubt(Reason::Interrupted));
                 let row = DigitalEnd { ordinal, attempt, at, end, fault_code: None, call_id: None, detail: None };
-                journal.end_digital(row).await?;
-            }
+                journal.end_digital(row)
+            });
+            try_join_all(ends).await?;
         }
-        for ordinal in &chosen {
-            // Ordered before, and still to be sent: it stands as it is.
-            if !(ordered.contains(ordinal) && settlement == Settlement::Resend) {
-                journal.settle(*ordinal, settlement).await?;
-            }
+        // What is killed between two groups has told of what it settled; the rest is still in doubt.
+        let chosen: Vec<u64> = chosen.into_iter().collect();
+        for group in chosen.chunks(GROUP) {
+            let ordinals: Vec<String> = group.iter().take(NAMED).map(u64::to_string).collect();
+            let more = and_more(group.len() - ordinals.len());
+            let text = format!("{} statements as {word}, by {user}: {}{more}", group.len(), ordinals.join(", "));
+            journal.settle(group.to_vec(), settlement, text.clone()).await?;
+            installation.audit(&format!("resolve: run {run_id}: {text}"))?;
         }
-        Ok::<(), Error>(())
+        Ok::<usize, Error>(chosen.len())
     })?;
-    let ordinals: Vec<String> = chosen.iter().take(NAMED).map(|of| of.ordinal.to_string()).collect();
-    let more = chosen.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let text = format!("{} statements as {word}, by {}: {}{more}", chosen.len(), control::user(), ordinals.join(", "));
-    installation.audit(&format!("resolve: run {}: {text}", journal.header().run_id))?;
-    journal.note("settled", &text)?;
+    // Also where an earlier process was killed before it came to this.
     let counts = journal.counts()?;
     if counts.of(Outcome::Pending) == 0 && journal.phase() != Phase::Intake {
         journal.finish()?;
         remove_payload(run, &config, &journal, &counts)?;
     }
-    Ok(chosen.len())
+    Ok(settled)
 }
 
 /// As [`in_doubt`], for the process that holds the run.
@@ -110,22 +117,25 @@ fn select(all: Vec<InDoubtSeen>, operators: &[RunOperator], selection: &Selectio
     };
     let chosen: Vec<InDoubtSeen> = all.into_iter().filter(|of| operator.is_none_or(|at| at == of.operator)).collect();
     let Some(ids) = &selection.ids else { return Ok(chosen) };
-    let is = |of: &InDoubtSeen, id: &str| match id.parse::<u64>() {
-        Ok(ordinal) => of.ordinal == ordinal,
-        Err(_) => of.message_id.to_string().eq_ignore_ascii_case(id),
-    };
+    let by_ordinal: HashMap<u64, usize> = chosen.iter().enumerate().map(|(place, of)| (of.ordinal, place)).collect();
+    // The first of those that have one id.
+    let by_id: HashMap<String, usize> =
+        chosen.iter().enumerate().rev().map(|(place, of)| (of.message_id.to_string(), place)).collect();
     let mut places = BTreeSet::new();
     let mut unknown = Vec::new();
     for id in ids {
-        match chosen.iter().position(|of| is(of, id)) {
-            Some(place) => _ = places.insert(place),
+        let place = match id.parse::<u64>() {
+            Ok(ordinal) => by_ordinal.get(&ordinal),
+            Err(_) => by_id.get(&id.to_ascii_lowercase()),
+        };
+        match place {
+            Some(place) => _ = places.insert(*place),
             None => unknown.push(id.as_str()),
         }
     }
     if !unknown.is_empty() {
         let named: Vec<&str> = unknown.iter().take(NAMED).copied().collect();
-        let more = unknown.len() - named.len();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let more = and_more(unknown.len() - named.len());
         return Err(Error::new(
             Exit::Usage,
             format!("not in doubt here: {}{more}; nothing was settled", named.join(", ")),
@@ -133,6 +143,10 @@ fn select(all: Vec<InDoubtSeen>, operators: &[RunOperator], selection: &Selectio
         .remedy("`utskick report` lists what is in doubt, by ordinal and message id"));
     }
     Ok(chosen.into_iter().enumerate().filter(|(place, _)| places.contains(place)).map(|(_, of)| of).collect())
+}
+
+fn and_more(count: usize) -> String {
+    if count > 0 { format!(" and {count} more") } else { String::new() }
 }
 
 /// Whether letters of the run can still be made: what it reads its statements from is there.

@@ -420,16 +420,19 @@ impl Journal {
         self.read(pages::ordered_again)
     }
 
-    /// A person settles a statement in doubt; [`Journal::finish`] after the last takes it over into the register.
+    /// A person settles statements in doubt, all of these or none, and an audit line tells of them in the same
+    /// transaction; [`Journal::finish`] after the last takes them over into the register.
     ///
-    /// *Errors*: [`TrackError::NotWaiting`] where it is not in doubt.
-    pub async fn settle(&self, ordinal: u64, settlement: Settlement) -> Result<(), TrackError> {
+    /// *Errors*: [`TrackError::NotWaiting`] with one that is not in doubt. *Cost*: one sync, and some 50 µs a statement.
+    pub async fn settle(&self, mut ordinals: Vec<u64>, settlement: Settlement, told: String) -> Result<(), TrackError> {
+        ordinals.sort_unstable();
+        ordinals.dedup();
         if self.phase() == Phase::Finished {
             // The register first: it must ask the journal again before the journal says something else.
             let run_id = self.header().run_id.clone();
             Register::open(&self.inner.installation)?.begin(&run_id, &self.inner.run)?;
         }
-        self.change(Change::Settle(ordinal, settlement)).await?;
+        self.change(Change::Settle(ordinals, settlement, told)).await?;
         if settlement != Settlement::Delivered && self.phase() == Phase::Finished {
             self.set_phase(Phase::Released);
         }

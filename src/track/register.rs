@@ -546,7 +546,7 @@ mod tests {
         let place = Place::new();
         let journal = half_way(&place);
         finish(&journal);
-        wait(journal.settle(2, Settlement::NotDelivered)).unwrap();
+        wait(journal.settle(vec![2], Settlement::NotDelivered, String::new())).unwrap();
         assert_eq!(known(&place, [2]), [(2, What::OtherRun)], "it waits again");
         wait(journal.end_digital(end(2, 0, End::Held(Reason::Protected)))).unwrap();
         journal.finish().unwrap();

@@ -260,3 +260,87 @@ fn a_run_that_still_needs_its_payload_is_purged_only_by_decision() {
     resolve(&world, 0, &["--as", "delivered"], &[]);
     assert_eq!(count(&report(&world, 0), "in_doubt"), 0);
 }
+
+/// Puts whatever still waits for its look-up in doubt, as if it had been sent and its connection lost: a copy of one that
+/// was. Returns how many are in doubt then.
+fn all_in_doubt(journal: &Path) -> u64 {
+    let journal = rusqlite::Connection::open(journal).unwrap();
+    let waiting: i64 = journal.query_row("SELECT count(*) FROM look_up", [], |row| row.get(0)).unwrap();
+    journal
+        .execute_batch(&format!(
+            "BEGIN;
+             CREATE TEMP TABLE one AS SELECT d.*, i.* FROM doubt d JOIN intent i ON i.number = d.intent LIMIT 1;
+             INSERT INTO intent SELECT NULL, l.ordinal, 1, operator, address, at, seal_date, sender_cert, mediator_cert,
+                 renderer, NULL, request_sha256, message_id FROM look_up l, one;
+             INSERT INTO doubt SELECT l.ordinal, i.number, i.operator, i.address, i.at, 1, 0, l.paper, one.reason
+                 FROM look_up l JOIN intent i ON i.ordinal = l.ordinal, one;
+             INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent)
+                 SELECT l.ordinal, 4, d.reason, d.operator, one.at, 1, d.intent FROM look_up l JOIN doubt d USING (ordinal), one;
+             UPDATE tally SET count = count + {waiting} WHERE kind = 11
+                 AND (operator, reason) = (SELECT operator, reason FROM one);
+             UPDATE tally SET count = count - {waiting} WHERE kind IN (12, 101) AND operator = -1
+                 AND (kind = 101 OR reason = 62);
+             DELETE FROM look_up;
+             COMMIT;"
+        ))
+        .unwrap();
+    journal.query_row("SELECT count(*) FROM doubt", [], |row| row.get::<_, i64>(0)).unwrap() as u64
+}
+
+#[test]
+fn many_are_settled_in_groups_and_a_kill_between_them_loses_nothing() {
+    let statements = 25_000;
+    let mut world = World::new(&[]);
+    let rule = scenario(&world.path("."), "play = \"close\"\naccepted = 0.0\n");
+    world.restart_sandbox(&["--no-mailbox", "0", "--scenario", &rule]);
+    // Few calls to FaR before it is asked to stop.
+    world.configure(|settings| settings.replacen("rate_per_s = \"unlimited\"", "rate_per_s = 1\nbatch = 20", 1));
+    let export = world.export("export.xml", statements, &[]);
+    let mut sending = world.send_command(&export, "run").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while world.ledger().is_empty() {
+        assert!(sending.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    ends_with(0, ["control", world.path("run").to_str().unwrap(), "drain"]);
+    assert_eq!(sending.wait().unwrap().code(), Some(2));
+    // What goes on paper may wait or have ended: the exit code is of no matter here.
+    let seen = || -> Value { serde_json::from_slice(&on_run(&world, "report", &["--json"], "").stdout).unwrap() };
+    let journal = world.path("run/journal.sqlite");
+    let in_doubt = all_in_doubt(&journal);
+    assert!(in_doubt > statements / 2);
+    assert_eq!(count(&seen(), "in_doubt"), in_doubt);
+
+    let settled = || {
+        let journal = rusqlite::Connection::open(&journal).unwrap();
+        journal.query_row("SELECT count(*) FROM event WHERE kind = 'settled'", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let mut resolving = utskick(["resolve", "--as", "delivered"])
+        .arg(world.path("run"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while settled() == 0 {
+        assert!(resolving.try_wait().unwrap().is_none(), "it ended and told nothing");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    resolving.kill().unwrap();
+    assert!(!resolving.wait().unwrap().success());
+    // The lines tell what was settled, no more and no less: before, between and after.
+    let told = |report: &Value| -> u64 {
+        let lines = report["audit"].as_array().unwrap().iter().filter(|event| event["kind"] == "settled");
+        let number = |event: &Value| -> u64 {
+            let text = event["text"].as_str().unwrap();
+            assert!(text.contains(" statements as delivered, by ") && text.contains("uid"), "{text}");
+            text.split(' ').next().unwrap().parse().unwrap()
+        };
+        lines.map(number).sum()
+    };
+    let between = seen();
+    let left = count(&between, "in_doubt");
+    assert_eq!((left > 0, told(&between)), (true, in_doubt - left), "killed in the middle");
+    resolve(&world, 0, &["--as", "delivered"], &[]);
+    let after = seen();
+    assert_eq!((count(&after, "in_doubt"), told(&after)), (0, in_doubt));
+    assert_eq!((count(&after, "delivered"), &after["balanced"]), (in_doubt, &true.into()), "{after}");
+}

@@ -284,7 +284,11 @@ fn in_doubt_is_resent_only_with_the_same_bytes() {
         let paper = PaperEnd { ordinal: 2, end: PaperFate::Bundled { bundle: 1 } };
         journal.end_paper(vec![paper], None).await.unwrap();
         assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 1);
-        journal.settle(2, Settlement::Delivered).await.unwrap();
+        let refused = journal.settle(vec![2, 1], Settlement::Resend, "never".into()).await;
+        assert!(matches!(refused, Err(TrackError::NotWaiting { ordinal: 1 })), "all or none");
+        assert_eq!((journal.counts().unwrap().of(Outcome::InDoubt), journal.events_of("settled").unwrap()), (1, 0));
+        journal.settle(vec![2], Settlement::Delivered, "told".into()).await.unwrap();
+        assert_eq!(journal.events_of("settled").unwrap(), 1);
     });
     let counts = journal.counts().unwrap();
     assert_eq!((counts.of(Outcome::Delivered), counts.of(Outcome::DeliveredAndPaper)), (1, 1));
@@ -300,9 +304,9 @@ fn a_settled_statement_that_was_not_delivered_goes_anew() {
         journal.end_digital(end(1, 1, End::InDoubt(Reason::ConnectionLost))).await.unwrap();
         assert_eq!(journal.finish().unwrap(), Phase::Finished);
         assert!(matches!(journal.route(vec![mailbox(1, 0)]).await, Err(TrackError::Phase { .. })));
-        journal.settle(1, Settlement::NotDelivered).await.unwrap();
+        journal.settle(vec![1], Settlement::NotDelivered, String::new()).await.unwrap();
         assert_eq!(journal.phase(), Phase::Released);
-        assert!(journal.settle(1, Settlement::Delivered).await.is_err(), "settled once");
+        assert!(journal.settle(vec![1], Settlement::Delivered, String::new()).await.is_err(), "settled once");
         journal.route(vec![mailbox(1, 0)]).await.unwrap();
         // The letter may differ now: the operator said that it has none.
         journal.intend(Intent { request_digest: [7; 32], ..intent(1, 2, 0) }).await.unwrap();

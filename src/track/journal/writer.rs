@@ -75,7 +75,8 @@ pub(super) enum Change {
     Paper(Vec<PaperEnd>, Option<BundleRow>),
     Pend(Vec<(u64, Reason)>),
     Stopped(u16, bool),
-    Settle(u64, Settlement),
+    /// Which, how, and the line that tells of it.
+    Settle(Vec<u64>, Settlement, String),
     Note(String, String),
     Pulse(String),
 }
@@ -681,7 +682,18 @@ impl<'c> Writer<'c> {
             Change::Stopped(operator, stopped) => {
                 self.put_meta(&format!("stopped:{operator}"), stopped).map_err(failed)
             }
-            Change::Settle(ordinal, settlement) => self.settle(*ordinal, *settlement),
+            Change::Settle(ordinals, settlement, told) => {
+                // Before the batch: what a settlement changes in memory, no rollback takes back.
+                for ordinal in ordinals.iter() {
+                    if self.doubt(*ordinal as i64).map_err(failed)?.is_none() {
+                        return Err(TrackError::NotWaiting { ordinal: *ordinal });
+                    }
+                }
+                self.batch(|writer| {
+                    ordinals.iter().try_for_each(|ordinal| writer.settle(*ordinal, *settlement))?;
+                    writer.event("settled", told).map_err(failed)
+                })
+            }
             Change::Note(kind, text) => self.event(kind, text).map_err(failed),
             Change::Pulse(json) => self.put_meta("pulse", json).map_err(failed),
         }
