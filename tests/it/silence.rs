@@ -98,17 +98,24 @@ impl Canaries {
         let mut all = Vec::new();
         let grouped = |by: &str| format!("{}{by}{}{by}{}", &AMOUNT[..1], &AMOUNT[1..4], &AMOUNT[4..]);
         all.extend([" ", "\u{a0}", "&nbsp;", ".", ","].map(grouped));
-        for text in self.people.iter().map(|id| id[2..].to_owned()).chain([WORD.into(), AMOUNT.into()]) {
-            all.extend(base64_at_every_alignment(&text));
-            all.push(text.bytes().map(|byte| format!("{byte:02x}")).collect());
-            all.push(text.bytes().map(|byte| format!("%{byte:02X}")).collect());
-            if is_number(&text) && text.len() == 10 {
-                all.extend(["-", "+", "%2D", "%2d", "%2B", " "].map(|by| format!("{}{by}{}", &text[..6], &text[6..])));
-            }
-            all.push(text);
-        }
+        all.extend(spelled(self.people.iter().map(|id| id[2..].to_owned()).chain([WORD.into(), AMOUNT.into()])));
         all
     }
+}
+
+/// Every spelling of these texts.
+fn spelled(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut all = Vec::new();
+    for text in texts {
+        all.extend(base64_at_every_alignment(&text));
+        all.push(text.bytes().map(|byte| format!("{byte:02x}")).collect());
+        all.push(text.bytes().map(|byte| format!("%{byte:02X}")).collect());
+        if is_number(&text) && text.len() == 10 {
+            all.extend(["-", "+", "%2D", "%2d", "%2B", " "].map(|by| format!("{}{by}{}", &text[..6], &text[6..])));
+        }
+        all.push(text);
+    }
+    all
 }
 
 fn is_number(text: &str) -> bool {
@@ -305,6 +312,63 @@ fn nobody_is_named_anywhere_whatever_happens() {
     }
     silent(&spellings, "plan --svg", &std::fs::read(&timeline).unwrap());
     assert!(folders_are_silent(&world, "run", &spellings) > 5);
+}
+
+/// The people of `bench` are made up, and its logs name none of them all the same.
+#[test]
+fn a_bench_names_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let [export, place, out, svg] = ["export.xml", "place", "out.json", "out.svg"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&place).unwrap();
+    // Its exports are those of `generate`: the same people.
+    let mut people = BTreeSet::new();
+    for statements in ["1", "3", "10", "30"] {
+        let made = utskick(["generate", "--addressable", "--statements", statements, "--out"]).arg(&export).output();
+        assert!(made.unwrap().status.success());
+        let text = std::fs::read_to_string(&export).unwrap();
+        let ids = text.split("faltkod=\"215\">").skip(1).map(|after| after[..12].to_owned());
+        people.extend(ids.filter(|id| is_number(id)));
+    }
+    assert!(people.len() >= 20, "{}", people.len());
+    let spellings = spelled(people.iter().map(|id| id[2..].to_owned()));
+
+    let bench = |shape: &[&str]| {
+        let mut bench = utskick(["--log", "trace", "bench", "--statements", "30", "--dir"]);
+        bench.arg(&place).arg("--out").arg(&out).arg("--svg").arg(&svg).args(shape);
+        let [printed, said] = ["printed", "said"].map(|name| folder.path().join(name));
+        let [to, talk] = [&printed, &said].map(|path| std::fs::File::create(path).unwrap());
+        let mut bench = bench.stdout(to).stderr(talk).spawn().unwrap();
+        let (mut exports, mut logs) = (0, 0);
+        let code = loop {
+            let ended = bench.try_wait().unwrap();
+            // What its processes say meanwhile; the exports are there, and hold the people who are looked for.
+            for (path, _) in walk(&place) {
+                let Ok(bytes) = std::fs::read(&path) else { continue };
+                match path.extension().and_then(|kind| kind.to_str()) {
+                    Some("log" | "out" | "json" | "tsv") => {
+                        silent(&spellings, &path.display().to_string(), &bytes);
+                        logs += 1;
+                    }
+                    Some("xml") => {
+                        exports += usize::from(people.iter().any(|id| memmem::find(&bytes, id.as_bytes()).is_some()))
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(status) = ended {
+                break status.code();
+            }
+        };
+        assert_eq!(code, Some(0), "{}", std::fs::read_to_string(&said).unwrap());
+        assert!(exports > 0 && logs > 0, "its files were seen: {exports} and {logs}");
+        for file in [&printed, &said, &out, &svg] {
+            let bytes = std::fs::read(file).unwrap();
+            assert!(!bytes.is_empty());
+            silent(&spellings, &file.display().to_string(), &bytes);
+        }
+    };
+    bench(&["--json"]);
+    bench(&[]);
 }
 
 #[test]
