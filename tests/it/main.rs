@@ -38,6 +38,7 @@ mod silence;
 mod storage_faults;
 mod tidy;
 mod unfit_keys;
+mod unread;
 mod validation;
 mod vectors;
 mod windows;
