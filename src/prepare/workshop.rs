@@ -369,7 +369,7 @@ mod tests {
         assert_eq!(to_second, *credential("mediator").certificate().fingerprint());
         for made in [&first, &second] {
             let again = make(&workshop, made.secrets.as_deref()).unwrap();
-            assert_eq!((again.sealed.sha256, &again.secrets), (made.sealed.sha256, &made.secrets));
+            assert_eq!((again.sealed.digest, &again.secrets), (made.sealed.digest, &made.secrets));
         }
         // Put back as it was: once only, and in force.
         workshop.replace_recipient(0, recipient("sender"));
@@ -378,7 +378,7 @@ mod tests {
         // One that has ended is encrypted to no more; the one in force stays, whatever its dates.
         workshop.forget_ended(Timestamp::MAX);
         assert!(matches!(make(&workshop, second.secrets.as_deref()), Err(PrepareError::OtherCertificate)));
-        assert_eq!(make(&workshop, first.secrets.as_deref()).unwrap().sealed.sha256, first.sealed.sha256);
+        assert_eq!(make(&workshop, first.secrets.as_deref()).unwrap().sealed.digest, first.sealed.digest);
         // Nor is what was encrypted sent in the clear where an operator's certificate is gone.
         let [sender, mediator] = ["sender", "mediator"].map(|name| Arc::new(signer(name)));
         let plain = Workshop::new(sender, mediator, vec![None], 2_000_000);
