@@ -315,7 +315,8 @@ impl<'a> Cursor<'a> {
         loop {
             match *self.bytes.get(self.at)? {
                 byte if byte == quote => return self.text.get(start..self.at),
-                b'<' | b'&' | 0..b' ' => return None,
+                // U+FFFE and U+FFFF begin with the last of these.
+                b'<' | b'&' | 0..b' ' | 0xef => return None,
                 _ => self.at += 1,
             }
         }

@@ -255,6 +255,11 @@ mod tests {
         let numbered = text
             .replace("<ku:Period>2022</ku:Period>", "<ku:Arendenummer></ku:Arendenummer><ku:Period>2022</ku:Period>");
         assert!(taken(&numbered, "ku"));
+        // What XML forbids is the slow way's to tell, wherever it stands.
+        for forbidden in ['\u{fffe}', '\u{ffff}'] {
+            assert!(!taken(&text.replace("nummer=\"", &format!("nummer=\"{forbidden}")), "ku"));
+            assert!(!taken(&text.replace("Åsa", &format!("Å{forbidden}")), "ku"));
+        }
     }
 
     #[test]
