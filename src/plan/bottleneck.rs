@@ -1,7 +1,8 @@
 //! What a send waits for: the limit without which it would end first, and what would move it.
 //!
 //! Each limit is lifted in turn and the send simulated again; the one that moves the end most is named. A limit of operators
-//! is lifted for all of them, since to lift one of two equal ones moves nothing; those that end last are named.
+//! is lifted for all of them, since to lift one of two equal ones moves nothing; those that end last are named, or all that
+//! end after the deadline.
 
 use super::model::{Model, Nanos, Opening};
 use super::simulate::{Keep, Simulated, simulate};
@@ -46,10 +47,11 @@ pub struct Bottleneck {
 }
 
 /// A change that moves the end.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Remedy {
-    /// The rate a second of each of the operators (or FaR), or their concurrency, or cores: by the limit.
-    pub value: f64,
+    /// The rate a second of each of the operators, or its concurrency, in the order of the operators; else one value: that
+    /// of FaR, or cores. By the limit.
+    pub values: Vec<f64>,
     /// When the send would end then.
     pub end: Nanos,
 }
@@ -78,7 +80,9 @@ const BOLD: f64 = 1000.0;
 impl Bottleneck {
     /// The bottleneck of a send that was simulated; with a deadline that is missed, the remedy is what would hold it.
     pub fn of(model: &Model, simulated: &Simulated, deadline: Option<Nanos>) -> Self {
-        let operators = ending_together(simulated);
+        // What has passed before the send starts cannot be held by any change.
+        let deadline = deadline.filter(|deadline| *deadline > 0);
+        let operators = deciding(simulated, deadline);
         let all: Vec<usize> = (0..model.desks.len()).collect();
         let end = |limit| simulate(&lifted(model, limit, &all), Keep::default()).end;
         let ends: Vec<(Limit, Option<Nanos>)> = LIMITS.par_iter().map(|limit| (*limit, end(*limit))).collect();
@@ -91,6 +95,10 @@ impl Bottleneck {
         let reading = (Limit::Reading, ends.last().and_then(|(_, end)| *end));
         let best = ends.into_iter().filter(moves).min_by_key(|(_, end)| end.unwrap_or(Nanos::MAX));
         let (limit, without) = best.unwrap_or(reading);
+        let has = |place: &usize| {
+            limit != Limit::Rate || model.desks.get(*place).is_some_and(|desk| desk.gate.rate.is_some())
+        };
+        let operators: Vec<usize> = operators.into_iter().filter(has).collect();
         let remedy = remedy(model, limit, &operators, simulated.end, without, deadline);
         let operators = if limit.is_of_operators() { operators } else { Vec::new() };
         Self { limit, operators, without, remedy }
@@ -109,7 +117,10 @@ impl Bottleneck {
             format!("{concurrency} requests at a time, answered in {}", milliseconds(latency_s))
         };
         let what = match self.limit {
-            Limit::Rate => format!("the agreed rate of {names}, {}{each}", listed(&rates)),
+            Limit::Rate => {
+                let each = if rates.len() > 1 { "" } else { each };
+                format!("the agreed rate of {names}, {}{each}", listed(&rates))
+            }
             Limit::Answers => {
                 let of: Vec<String> =
                     desks.iter().map(|desk| answers(desk.gate.concurrency, desk.gate.latency_s)).collect();
@@ -127,18 +138,17 @@ impl Bottleneck {
             Limit::Paper => format!("the processor: {} for letters on paper", cores(model.cores)),
             Limit::Reading => "the start of the program and reading the exports".into(),
         };
-        let then = match (self.remedy, self.limit) {
-            (None, _) => match self.without {
-                Some(end) => format!("; without it the send would end {}", at(end)),
-                None => String::new(),
-            },
-            (Some(Remedy { value, end }), Limit::Rate | Limit::FarRate) => {
-                format!("; {}{each} would end {}", per_second(value), at(end))
+        let then = match (&self.remedy, self.without) {
+            (None, None) => String::new(),
+            (None, Some(end)) => format!("; without it the send would end {}", at(end)),
+            (Some(Remedy { values, end }), _) => {
+                let values: Vec<String> = values.iter().map(|value| self.limit.value(*value)).collect();
+                let (values, each) =
+                    if same(&values) { (values.into_iter().take(1).collect(), each) } else { (values, "") };
+                let of =
+                    if matches!(self.limit, Limit::Answers | Limit::FarAnswers) { "a concurrency of " } else { "" };
+                format!("; {of}{}{each} would end {}", listed(&values), at(*end))
             }
-            (Some(Remedy { value, end }), Limit::Answers | Limit::FarAnswers) => {
-                format!("; a concurrency of {value:.0}{each} would end {}", at(end))
-            }
-            (Some(Remedy { value, end }), _) => format!("; {} would end {}", cores(value), at(end)),
         };
         format!("{what}{then}")
     }
@@ -148,6 +158,15 @@ impl Limit {
     /// Whether it is a limit of operators.
     pub const fn is_of_operators(self) -> bool {
         matches!(self, Self::Rate | Self::Answers | Self::Window)
+    }
+
+    /// A value of it as people read it.
+    fn value(self, value: f64) -> String {
+        match self {
+            Self::Rate | Self::FarRate => per_second(value),
+            Self::Answers | Self::FarAnswers => format!("{value:.0}"),
+            _ => cores(value),
+        }
     }
 }
 
@@ -181,14 +200,20 @@ pub fn lifted(model: &Model, limit: Limit, operators: &[usize]) -> Model {
     model
 }
 
-/// Operators whose last statement ends with the last of all.
-fn ending_together(simulated: &Simulated) -> Vec<usize> {
+/// Operators that decide the end: those that end after the deadline, or else whose last statement ends with the last of all.
+fn deciding(simulated: &Simulated, deadline: Option<Nanos>) -> Vec<usize> {
     // One that never gets to its end holds the send up more than any that does.
     let Some(_) = simulated.end else { return (0..simulated.desks.len()).collect() };
+    let ending = |from: Nanos| {
+        let ending = simulated.desks.iter().enumerate().filter(move |(_, desk)| desk.end > 0 && desk.end >= from);
+        ending.map(|(place, _)| place).collect::<Vec<usize>>()
+    };
+    let late = deadline.map(|deadline| ending(deadline + 1)).unwrap_or_default();
+    if !late.is_empty() {
+        return late;
+    }
     let last = simulated.desks.iter().map(|desk| desk.end).max().unwrap_or(0);
-    let near = (last as f64 * (1.0 - TOGETHER)) as Nanos;
-    let ending = simulated.desks.iter().enumerate().filter(|(_, desk)| desk.end > 0 && desk.end >= near);
-    ending.map(|(place, _)| place).collect()
+    ending((last as f64 * (1.0 - TOGETHER)) as Nanos)
 }
 
 /// A change of the limit that moves the end: what the deadline needs; else as much as it takes until something else
@@ -202,50 +227,72 @@ fn remedy(
     deadline: Option<Nanos>,
 ) -> Option<Remedy> {
     let (end, without) = (end?, without?);
-    // The largest of those that end together: a factor is meant for each of them.
-    let values = operators.iter().filter_map(|place| model.desks.get(*place)).map(|desk| match limit {
-        Limit::Rate => desk.gate.rate.unwrap_or(0.0),
-        _ => desk.gate.concurrency as f64,
-    });
-    let value = match limit {
-        Limit::Rate | Limit::Answers => values.fold(0.0, f64::max),
-        Limit::FarRate => model.far.rate?,
-        Limit::FarAnswers => model.far.concurrency as f64,
-        Limit::Processor | Limit::Paper => model.cores,
+    let desks = operators.iter().filter_map(|place| model.desks.get(*place));
+    let now: Vec<f64> = match limit {
+        Limit::Rate => desks.map(|desk| desk.gate.rate.unwrap_or_default()).collect(),
+        Limit::Answers => desks.map(|desk| desk.gate.concurrency as f64).collect(),
+        Limit::FarRate => vec![model.far.rate?],
+        Limit::FarAnswers => vec![model.far.concurrency as f64],
+        Limit::Processor | Limit::Paper => vec![model.cores],
         Limit::Window | Limit::FarWindow | Limit::Reading => return None,
     };
-    let ends = |value: f64| simulate(&changed(model, limit, operators, value), Keep::default()).end;
-    let missed = deadline.filter(|deadline| end > *deadline && without <= *deadline);
-    let (goal, most) = match missed {
-        Some(deadline) => (deadline, BOLD),
-        None => (without + ((end - without) as f64 * NEAR) as Nanos, MODEST),
+    let values = |factors: &[f64]| -> Vec<f64> {
+        let of = |value: f64, factor: f64| if factor > 1.0 { round_up(limit, value * factor) } else { value };
+        now.iter().zip(factors).map(|(value, factor)| of(*value, *factor)).collect()
     };
-    let rounded = |value: f64| round_up(limit, value);
-    let (mut low, mut high) = (1.0, most);
-    if ends(rounded(value * high))? <= goal {
-        for _ in 0..12 {
-            let middle = f64::midpoint(low, high);
-            if ends(rounded(value * middle)).is_some_and(|end| end <= goal) { high = middle } else { low = middle }
+    let ends = |factors: &[f64]| simulate(&changed(model, limit, operators, &values(factors)), Keep::default()).end;
+    let by = |factor: f64| vec![factor; now.len()];
+    let missed = deadline.filter(|deadline| end > *deadline && without <= *deadline);
+    let held = missed.filter(|deadline| ends(&by(BOLD)).is_some_and(|end| end <= *deadline));
+    let (goal, most) = match held {
+        Some(deadline) => (deadline, BOLD),
+        None => {
+            let moved = ends(&by(MODEST)).filter(|moved| *moved < end)?;
+            (moved + ((end - moved) as f64 * NEAR) as Nanos, MODEST)
         }
-    } else if missed.is_some() {
-        return None;
+    };
+    let reached = |factors: &[f64]| ends(factors).is_some_and(|end| end <= goal);
+    let mut least = by(halved(most, |factor| reached(&by(factor))));
+    // Then no operator is asked for more than it needs.
+    for place in 0..if now.len() > 1 { now.len() } else { 0 } {
+        let with = |factor: f64| {
+            let mut factors = least.clone();
+            factors.get_mut(place).into_iter().for_each(|at| *at = factor);
+            factors
+        };
+        let most = least.get(place).copied().unwrap_or(1.0);
+        least = with(halved(most, |factor| reached(&with(factor))));
     }
-    let proposed = rounded(value * high);
-    ends(proposed).filter(|moved| *moved < end).map(|end| Remedy { value: proposed, end })
+    let end = ends(&least).filter(|moved| *moved < end)?;
+    Some(Remedy { values: values(&least), end })
 }
 
-/// The same send with another value of a limit, for each of the operators.
-fn changed(model: &Model, limit: Limit, operators: &[usize], value: f64) -> Model {
+/// The least factor from 1 to this one that is enough, where this one is.
+fn halved(most: f64, enough: impl Fn(f64) -> bool) -> f64 {
+    if enough(1.0) {
+        return 1.0;
+    }
+    let (mut low, mut high) = (1.0, most);
+    // To a thousandth of what the lower end is.
+    while high - low > low * 1e-3 {
+        let middle = f64::midpoint(low, high);
+        if enough(middle) { high = middle } else { low = middle }
+    }
+    high
+}
+
+/// The same send with other values of a limit, in the order of the operators.
+fn changed(model: &Model, limit: Limit, operators: &[usize], values: &[f64]) -> Model {
     let mut model = model.clone();
-    for (place, desk) in model.desks.iter_mut().enumerate() {
-        if operators.contains(&place) {
-            match limit {
-                Limit::Rate => desk.gate.rate = Some(value),
-                Limit::Answers => desk.gate.concurrency = value as usize,
-                _ => {}
-            }
+    for (place, value) in operators.iter().zip(values) {
+        let Some(desk) = model.desks.get_mut(*place) else { continue };
+        match limit {
+            Limit::Rate => desk.gate.rate = Some(*value),
+            Limit::Answers => desk.gate.concurrency = *value as usize,
+            _ => {}
         }
     }
+    let value = values.first().copied().unwrap_or(1.0);
     match limit {
         Limit::FarRate => model.far.rate = Some(value),
         Limit::FarAnswers => model.far.concurrency = value as usize,
@@ -258,16 +305,20 @@ fn changed(model: &Model, limit: Limit, operators: &[usize], value: f64) -> Mode
     model
 }
 
-/// A value that one can agree on: whole, or with one decimal where it is small.
+/// A value that one can agree on: whole, or with a decimal or more where it is small.
 fn round_up(limit: Limit, value: f64) -> f64 {
     match limit {
+        Limit::Rate | Limit::FarRate if value < 0.1 => (value * 1000.0 - 1e-6).ceil() / 1000.0,
+        Limit::Rate | Limit::FarRate if value < 1.0 => (value * 100.0 - 1e-6).ceil() / 100.0,
         Limit::Rate | Limit::FarRate if value < 10.0 => (value * 10.0 - 1e-6).ceil() / 10.0,
         _ => (value - 1e-6).ceil(),
     }
 }
 
 pub(super) fn per_second(rate: f64) -> String {
-    if rate.fract() == 0.0 { format!("{rate:.0}/s") } else { format!("{rate:.1}/s") }
+    // A fraction as small as a settings file may hold, and half of it.
+    let text = format!("{rate:.6}");
+    format!("{}/s", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 fn cores(cores: f64) -> String {

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub type Nanos = u64;
 
 /// How far ahead openings are looked for: a send that takes longer has no end that anyone could plan with.
-const HORIZON_DAYS: i64 = 400;
+pub const HORIZON_DAYS: i64 = 400;
 
 /// A send before it is made.
 #[derive(Clone, Debug)]

@@ -212,7 +212,7 @@ fn what_is_said_to_move_the_end_moves_it() {
     let slow = |text: String| settings(text, "7", "");
     let before = with(&slow, &[]);
     assert_eq!(before["bottleneck"]["limit"], "rate", "{}", before["bottleneck"]);
-    let rate = before["bottleneck"]["remedy"]["value"].as_f64().unwrap();
+    let rate = before["bottleneck"]["remedy"]["values"][0].as_f64().unwrap();
     let after = with(&|text| settings(text, &format!("{rate:?}"), ""), &[]);
     assert!(rate > 7.0 && likely(&after) < likely(&before));
     assert_eq!(
@@ -224,7 +224,7 @@ fn what_is_said_to_move_the_end_moves_it() {
     let few = |text: String| settings(text, "\"unlimited\"", "concurrency = 2");
     let before = with(&few, &["--latency", "200ms"]);
     assert_eq!(before["bottleneck"]["limit"], "answers", "{}", before["bottleneck"]);
-    let concurrency = before["bottleneck"]["remedy"]["value"].as_f64().unwrap();
+    let concurrency = before["bottleneck"]["remedy"]["values"][0].as_f64().unwrap();
     let after =
         with(&|text| settings(text, "\"unlimited\"", &format!("concurrency = {concurrency}")), &["--latency", "200ms"]);
     assert!(concurrency > 2.0 && likely(&after) < likely(&before));
@@ -251,9 +251,52 @@ fn a_deadline_that_is_missed_is_said_with_what_would_hold_it() {
     let plan = with("7");
     assert_eq!(plan["deadline"]["holds"], false);
     assert!(plan["deadline"]["margin_s"].as_f64().unwrap() < 0.0);
-    let rate = plan["bottleneck"]["remedy"]["value"].as_f64().unwrap();
+    let rate = plan["bottleneck"]["remedy"]["values"][0].as_f64().unwrap();
     let plan = with(&format!("{rate:?}"));
     assert_eq!(plan["deadline"]["holds"], true, "{rate}/s");
+}
+
+/// Each operator that would miss the deadline is named with the rate that it needs, and none with more.
+#[test]
+fn each_operator_is_asked_for_what_it_needs() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 2000, &[]);
+    let original = std::fs::read_to_string(world.config()).unwrap();
+    let with = |rates: [f64; 3], more: &[&str]| {
+        let mut text = original.replacen("rate_per_s", "rate_of_far", 1);
+        for rate in rates {
+            text = text.replacen("rate_per_s = \"unlimited\"", &format!("rate_per_s = {rate:?} "), 1);
+        }
+        let text = format!(
+            "{}\n[run]\ndeadline = \"2027-01-29T17:01:00+01:00\"\n",
+            text.replacen("rate_of_far", "rate_per_s", 1)
+        );
+        std::fs::write(world.config(), text).unwrap();
+        plan(&export, &world.config(), &[&START, more].concat())
+    };
+    let shares = ["--operator-share", "Sandlådan Ett=60%", "--operator-share", "Sandlådan Två=30%"];
+    let before = with([8.0, 2.5, 50.0], &shares);
+    assert_eq!(before["deadline"]["holds"], false);
+    assert_eq!(before["bottleneck"]["operators"], serde_json::json!(["Sandlådan Ett", "Sandlådan Två"]));
+    let values: Vec<f64> =
+        before["bottleneck"]["remedy"]["values"].as_array().unwrap().iter().map(|at| at.as_f64().unwrap()).collect();
+    let [one, two] = values.as_slice() else { panic!("{values:?}") };
+    let after = with([*one, *two, 50.0], &shares);
+    assert_eq!(after["deadline"]["holds"], true, "{values:?}");
+    assert_eq!(time(&after["end"]["likely"]), time(&before["bottleneck"]["remedy"]["end"]));
+    assert_eq!(with([one * 0.95, *two, 50.0], &shares)["deadline"]["holds"], false, "{values:?}");
+    assert_eq!(with([*one, two * 0.95, 50.0], &shares)["deadline"]["holds"], false, "{values:?}");
+    // Without a deadline that it could hold, a rate is proposed that moves the end, and not the double of it for nothing.
+    let late = ["--operator-share", "Sandlådan Ett=60%", "--start", "2027-02-03T10:00"];
+    let text = String::from_utf8(
+        ends_with(
+            0,
+            [&["plan", export.to_str().unwrap(), "--config", world.config().to_str().unwrap()], &late[..]].concat(),
+        )
+        .stdout,
+    )
+    .unwrap();
+    assert!(text.contains("IT HAS PASSED when the send starts"), "{text}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::cli::report::{duration, grouped};
 use crate::config::Config;
 use crate::domain::stockholm;
 use crate::plan::bottleneck::Limit;
-use crate::plan::model::{Assumptions, Model, Nanos};
+use crate::plan::model::{Assumptions, HORIZON_DAYS, Model, Nanos};
 use crate::plan::volumes::{Counted, Part};
 use crate::plan::{Machine, Measured, Outlook, Spreads};
 use jiff::Timestamp;
@@ -139,7 +139,8 @@ struct Bottleneck {
 
 #[derive(Debug, Serialize)]
 struct Remedy {
-    value: f64,
+    /// Of each of the operators, in their order; else of FaR, or cores.
+    values: Vec<f64>,
     end: Timestamp,
 }
 
@@ -248,7 +249,8 @@ impl Told {
                 remedy: outlook
                     .bottleneck
                     .remedy
-                    .map(|remedy| Remedy { value: remedy.value, end: outlook.at(remedy.end) }),
+                    .as_ref()
+                    .map(|remedy| Remedy { values: remedy.values.clone(), end: outlook.at(remedy.end) }),
             },
             sensitivity: outlook
                 .sensitivity
@@ -281,7 +283,12 @@ impl Told {
         writeln!(out, "ends        {}{took}", time(self.end.likely))?;
         writeln!(out, "            between {} and {}", time(self.end.best), time(self.end.worst))?;
         if let Some(deadline) = &self.deadline {
-            writeln!(out, "deadline    {}: {}", clock(outlook, deadline.at), deadline.words())?;
+            let words = if deadline.at <= self.start {
+                "IT HAS PASSED when the send starts; give another start, or correct the settings".to_owned()
+            } else {
+                deadline.words()
+            };
+            writeln!(out, "deadline    {}: {words}", clock(outlook, deadline.at))?;
         }
         writeln!(out, "processor   {}", duration(self.processor.seconds))?;
         writeln!(out, "bottleneck  {}", self.bottleneck.words)?;
@@ -415,16 +422,17 @@ impl Told {
 
 impl Deadline {
     fn words(&self) -> String {
-        let margin = |margin: Option<f64>| margin.map_or("for ever".into(), |margin| days(margin.abs()));
-        let likely = match self.holds {
-            true => format!("it holds, with {} to spare", margin(self.margin_s)),
-            false => format!("IT IS MISSED by {}", margin(self.margin_s)),
-        };
-        match (self.holds, self.holds_at_worst) {
-            (true, true) => format!("{likely}; at the worst with {}", margin(self.worst_margin_s)),
-            (true, false) => format!("{likely}; at the worst it is missed by {}", margin(self.worst_margin_s)),
-            _ => likely,
+        let margin = |margin: f64| days(margin.abs());
+        let Some(likely) = self.margin_s else { return "IT IS MISSED: the send has no end".into() };
+        if !self.holds {
+            return format!("IT IS MISSED by {}", margin(likely));
         }
+        let worst = match (self.holds_at_worst, self.worst_margin_s) {
+            (true, Some(worst)) => format!("with {}", margin(worst)),
+            (_, Some(worst)) => format!("it is missed by {}", margin(worst)),
+            (_, None) => "it has no end".into(),
+        };
+        format!("it holds, with {} to spare; at the worst {worst}", margin(likely))
     }
 }
 
@@ -465,7 +473,9 @@ fn warnings(
         ));
     }
     if outlook.likely.end.is_none() {
-        warnings.push("a gateway does not open again: the send has no end".to_owned());
+        warnings.push(format!(
+            "with these rates and windows the send takes more than {HORIZON_DAYS} days: that is no end to plan with"
+        ));
     }
     if config.paper.is_none() && (model.digital() < model.looked_up() || all.paper > 0) {
         warnings.push("the settings name no print supplier: what has no mailbox is held".to_owned());
