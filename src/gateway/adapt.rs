@@ -66,7 +66,7 @@ pub struct Change {
 
 /// What came of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     /// An answer, after this time.
     Answer(Duration),
     /// 429 or 503.
@@ -74,7 +74,7 @@ pub(super) enum Said {
 }
 
 #[derive(Debug)]
-pub(super) struct Adapt {
+pub(crate) struct Adapt {
     ceiling: f64,
     /// What the rules have come to.
     wanted: f64,
@@ -94,7 +94,7 @@ pub(super) struct Adapt {
 }
 
 impl Adapt {
-    pub(super) fn new(ceiling: f64, now: Instant) -> Self {
+    pub(crate) fn new(ceiling: f64, now: Instant) -> Self {
         Self {
             ceiling,
             wanted: ceiling,
@@ -116,7 +116,7 @@ impl Adapt {
     }
 
     /// Takes an attempt into account; tells whether that changes what is used.
-    pub(super) fn learn(&mut self, began: Instant, now: Instant, said: Said) -> Option<Change> {
+    pub(crate) fn learn(&mut self, began: Instant, now: Instant, said: Said) -> Option<Change> {
         if began < self.since {
             return None;
         }

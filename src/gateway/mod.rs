@@ -21,6 +21,7 @@ mod timer;
 mod tls;
 pub mod wire;
 
+pub(crate) use adapt::{Adapt, Said};
 pub use breaker::Breaker;
 pub use connect::{Address, CallError, Gateway, GatewaySettings, Lease, Reply};
 pub use gate::{Gate, Shut};

@@ -315,7 +315,8 @@ fn round_up(limit: Limit, value: f64) -> f64 {
     }
 }
 
-pub(super) fn per_second(rate: f64) -> String {
+/// A rate as people read it: `20/s`, `0.75/s`.
+pub(crate) fn per_second(rate: f64) -> String {
     // A fraction as small as a settings file may hold, and half of it.
     let text = format!("{rate:.6}");
     format!("{}/s", text.trim_end_matches('0').trim_end_matches('.'))

@@ -1,6 +1,6 @@
 //! The simulation: the same queues and limits as a send, with a clock of its own.
 //!
-//! In: a [`Model`]. Out: when what is done. Deterministic: there is no chance in it, and times are whole nanoseconds.
+//! In: a [`Model`]. Out: when what is done. Deterministic: the same model has the same times, in whole nanoseconds.
 //!
 //! Each statement takes the steps that it takes in `pipeline`: read, asked about in a call, pulled by its operator's
 //! desk when there is room ahead, made on the CPU pool, given a place under the operator's concurrency and a slot of its
@@ -9,11 +9,18 @@
 //! share, the CPU pool, takes them in the order in which they are pulled. That is why two million statements take a
 //! second, and none is left out.
 //!
-//! What is not simulated: faults beyond the share of retries, and that the processor's other users are not even.
+//! An attempt that is answered with try again is a push-back (429, 503), and the operator is asked for less by the rules
+//! that the send has ([`Adapt`]), from what was answered before the next slot on. Which attempts those are follows from
+//! their numbers alone, scattered as chance scatters them: evenly spread ones would slow a send down less.
+//!
+//! What is not simulated: faults beyond the share of retries, a Retry-After, answers that grow slower, push-back of FaR,
+//! and that the processor's other users are not even.
 
 use super::model::{Desk, Gate, Model, Nanos, Opening};
+use crate::gateway::{Adapt, Said};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::time::{Duration, Instant};
 
 /// What a send came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,6 +58,9 @@ pub struct DeskSimulated {
     pub first: Nanos,
     /// The last outcome is journalled.
     pub end: Nanos,
+    /// The least part of its rate, or where it has none of its concurrency, that was used: 1 where it never pushed back
+    /// enough to be asked for less.
+    pub least_used: f64,
     /// What waited and what was sent over time, where that was asked for.
     pub series: Series,
     /// First byte of every request, where that was asked for.
@@ -86,7 +96,7 @@ const PAUSE: Nanos = 500_000_000;
 const LONG_PAUSE: Nanos = 30_000_000_000;
 /// The budget in tenths of a retry, as `submit::retry` has it: at first, for each success, at most, a retry's price.
 const BUDGET: (u64, u64, u64, u64) = (200, 1, 2000, 10);
-/// Shares of retries are counted in millionths.
+/// Shares are counted in millionths.
 const MILLION: u64 = 1_000_000;
 
 /// Takes a send from its start to its end.
@@ -125,6 +135,8 @@ struct Slots<'a> {
     start: Nanos,
     period: Option<Nanos>,
     next: u64,
+    /// The last slot that was taken.
+    last: Nanos,
     opening: &'a Opening,
     /// Openings before this one are over.
     place: usize,
@@ -132,23 +144,41 @@ struct Slots<'a> {
 
 impl<'a> Slots<'a> {
     fn new(gate: &'a Gate, start: Nanos) -> Self {
-        let period = gate.rate.map(|rate| nanos(1.0 / rate).max(1));
-        Self { start, period, next: 1, opening: &gate.opening, place: 0 }
+        let period = gate.rate.map(period);
+        Self { start, period, next: 1, last: start, opening: &gate.opening, place: 0 }
     }
 
-    /// The first free slot not before this time; `None` where there is none any more.
+    /// Takes the first free slot not before this time; `None` where there is none any more.
     fn reserve(&mut self, earliest: Nanos) -> Option<Nanos> {
-        let mut at = self.open(earliest)?;
+        let slot = self.find(earliest)?;
+        self.take(slot);
+        Some(slot)
+    }
+
+    /// The first free slot not before this time.
+    fn find(&mut self, earliest: Nanos) -> Option<Nanos> {
+        // Whoever came first goes first, also where more may be under way from now on.
+        let mut at = self.open(earliest.max(self.last))?;
         let Some(period) = self.period else { return Some(at) };
         loop {
             self.next = self.next.max(at.saturating_sub(self.start).div_ceil(period));
             let slot = self.start + self.next * period;
             at = self.open(slot)?;
             if at == slot {
-                self.next += 1;
                 return Some(slot);
             }
         }
+    }
+
+    /// Takes the slot that was found.
+    const fn take(&mut self, slot: Nanos) {
+        self.next += 1;
+        self.last = slot;
+    }
+
+    /// Another rate: slots are counted anew from the last one that was taken.
+    fn set_rate(&mut self, rate: f64) {
+        (self.period, self.start, self.next) = (Some(period(rate)), self.last, 1);
     }
 
     /// The first moment not before this one at which a request may start.
@@ -173,6 +203,14 @@ struct Places {
 impl Places {
     fn new(most: usize) -> Self {
         Self { most: most.max(1), taken_until: BinaryHeap::new() }
+    }
+
+    /// From now on there are so many; those in use above it end as they are given back.
+    fn set_bound(&mut self, most: usize) {
+        self.most = most.max(1);
+        while self.taken_until.len() > self.most {
+            self.taken_until.pop();
+        }
     }
 
     /// When there is a free one.
@@ -205,9 +243,11 @@ struct At<'a> {
     /// Pool time of one letter, its share of what else runs on the cores included.
     letter: Nanos,
     latency: Nanos,
-    /// Parts of a retry that are owed, in millionths.
-    owed: u64,
+    /// Share of attempts that are pushed back, in millionths.
     retries: u64,
+    adapt: Adapt,
+    /// Attempts whose answers nothing was learnt from yet: sent, answered, whether pushed back.
+    unheard: VecDeque<(Nanos, Nanos, bool)>,
     budget: u64,
     both_owed: u64,
     seen: &'a mut DeskSimulated,
@@ -239,14 +279,26 @@ impl At<'_> {
         Some(answered)
     }
 
-    /// Whether the operator asks for another try this time.
-    fn asks_again(&mut self) -> bool {
-        self.owed += self.retries;
-        let again = self.owed >= MILLION;
-        if again {
-            self.owed -= MILLION;
+    /// Whether the operator asks for another try of the attempt that was made last.
+    const fn asks_again(&self) -> bool {
+        scattered(self.seen.attempts) % MILLION < self.retries
+    }
+
+    /// Learns from what was answered until a time, as far as the first change of what is used; tells whether there is one.
+    fn heeds(&mut self, epoch: Instant, until: Nanos) -> bool {
+        let at = |nanos: Nanos| epoch + Duration::from_nanos(nanos);
+        while let Some((sent, answered, pushed)) = self.unheard.front().copied().filter(|(_, at, _)| *at <= until) {
+            self.unheard.pop_front();
+            let said = if pushed { Said::PushedBack } else { Said::Answer(Duration::from_nanos(answered - sent)) };
+            let Some(change) = self.adapt.learn(at(sent), at(answered), said) else { continue };
+            match self.desk.gate.rate {
+                Some(_) => self.slots.set_rate(change.to),
+                None => self.leases.set_bound(change.to.round() as usize),
+            }
+            self.seen.least_used = self.seen.least_used.min(change.to / ceiling(&self.desk.gate));
+            return true;
         }
-        again
+        false
     }
 
     fn pause(&mut self) -> Nanos {
@@ -261,6 +313,8 @@ impl At<'_> {
 
 struct Simulation<'a> {
     model: &'a Model,
+    /// What times are counted from where a point in time is asked for: only their differences matter.
+    epoch: Instant,
     keep: Keep,
     desks: Vec<At<'a>>,
     far: Slots<'a>,
@@ -308,7 +362,8 @@ impl<'a> Simulation<'a> {
         *reading_end = nanos(reading.start_s + reading_s);
         *cpu_s = check_s + release_s;
         let start = *reading_end;
-        desks.resize_with(model.desks.len(), DeskSimulated::default);
+        let epoch = Instant::now();
+        desks.resize_with(model.desks.len(), || DeskSimulated { least_used: 1.0, ..DeskSimulated::default() });
         // What a letter's thread takes when all are busy: its own time, or its share of the cores with all that runs
         // beside it.
         let pool_s = |desk: &Desk| {
@@ -325,13 +380,15 @@ impl<'a> Simulation<'a> {
             leases: Places::new(desk.gate.concurrency),
             letter: nanos(pool_s(desk)),
             latency: nanos(desk.gate.latency_s),
-            owed: 0,
+            unheard: VecDeque::new(),
+            adapt: Adapt::new(ceiling(&desk.gate), epoch),
             retries: (desk.retries.clamp(0.0, 0.99) * MILLION as f64).round() as u64,
             budget: BUDGET.0,
             both_owed: 0,
             seen,
         });
         Some(Self {
+            epoch,
             keep,
             desks: at.collect(),
             // FaR's pace begins with the process.
@@ -452,10 +509,15 @@ impl<'a> Simulation<'a> {
         }
         let made = self.pool.free().max(pulled) + desk.letter;
         self.pool.take(made);
-        let leased = made.max(desk.leases.free());
         // A slot is reserved while the intent is written; without a rate the request waits for the intent alone.
-        let ready = leased + if desk.slots.period.is_some() { self.lead.max(self.urgent) } else { self.patient };
-        let sent = desk.slots.reserve(ready)?;
+        let ahead = if desk.slots.period.is_some() { self.lead.max(self.urgent) } else { self.patient };
+        let sent = loop {
+            let slot = desk.slots.find(made.max(desk.leases.free()) + ahead)?;
+            if !desk.heeds(self.epoch, slot) {
+                break slot;
+            }
+        };
+        desk.slots.take(sent);
         let answered = sent + desk.latency;
         desk.leases.take(answered);
         let ended = answered + self.patient;
@@ -468,7 +530,11 @@ impl<'a> Simulation<'a> {
             desk.seen.sends.push(sent);
         }
         *self.totals.cpu_s += desk.desk.letter_s + desk.desk.attempt_s;
-        if desk.asks_again() {
+        let again = desk.asks_again();
+        if desk.retries > 0 {
+            desk.unheard.push_back((sent, answered, again));
+        }
+        if again {
             let due = ended + desk.pause();
             desk.later.push(Reverse((due, answered_about)));
             return Some(());
@@ -512,6 +578,23 @@ impl<'a> Simulation<'a> {
         *self.totals.bundles += 1;
         *self.totals.cpu_s += work_s;
     }
+}
+
+fn period(rate: f64) -> Nanos {
+    nanos(1.0 / rate).max(1)
+}
+
+/// What the most is that may be used of an operator: its rate, or where it has none its concurrency.
+fn ceiling(gate: &Gate) -> f64 {
+    gate.rate.unwrap_or(gate.concurrency as f64)
+}
+
+/// Numbers in their order to numbers in none (SplitMix64): chance that is the same each time.
+const fn scattered(number: u64) -> u64 {
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 fn nanos(seconds: f64) -> Nanos {
@@ -688,20 +771,54 @@ mod tests {
         }
     }
 
+    /// An operator that pushes much back is asked for less, as a send asks it for less; one that pushes little back is not.
+    #[test]
+    fn push_back_slows_as_it_slows_a_send() {
+        let with = |rate: Option<f64>, retries: f64| {
+            let mut model = one_desk(Opening(None), 5000);
+            for desk in &mut model.desks {
+                (desk.gate.rate, desk.retries, desk.gate.latency_s) = (rate, retries, 0.05);
+            }
+            let run = simulate(&model, ALL);
+            let last = run.desks[0].sends.last().unwrap() / 1_000_000_000;
+            (run.desks[0].least_used, run.desks[0].attempts as f64 / last as f64)
+        };
+        assert_eq!(with(Some(50.0), 0.0).0, 1.0);
+        assert!(with(Some(50.0), 0.005).0 > 0.85);
+        // Where a second gives back what it takes away: (1 - r) / 15 r of the rate.
+        for (share, used) in [(0.1, 0.6), (0.2, 4.0 / 15.0)] {
+            let (least, per_s) = with(Some(50.0), share);
+            assert!(least < used + 0.1, "{least}");
+            assert!((per_s / 50.0 - used).abs() < 0.15, "{per_s}");
+        }
+        let (least, per_s) = with(None, 0.3);
+        assert!(least < 0.5 && per_s < 0.7 * with(None, 0.0).1, "{least} {per_s}");
+    }
+
     #[test]
     fn a_gateway_that_never_opens_again_has_no_end() {
-        let mut desk = Desk {
+        let mut model = one_desk(Opening(Some(Arc::new(vec![(0, 1_000_000_000)]))), 100);
+        let run = simulate(&model, ALL);
+        assert_eq!(run.end, None);
+        assert_eq!(run.desks[0].delivered, 9, "slots 0.1 s to 0.9 s");
+        model.desks[0].gate.opening = Opening(None);
+        assert_eq!(simulate(&model, ALL).end, Some(10_000_000_000), "a hundred slots at ten a second");
+    }
+
+    /// A send to one operator at ten a second, with nothing else that takes time.
+    fn one_desk(opening: Opening, statements: u64) -> Model {
+        let desk = Desk {
             name: "operator".into(),
-            gate: gate(Some(10.0), 4, 0.0, Opening(Some(Arc::new(vec![(0, 1_000_000_000)])))),
-            statements: 100,
+            gate: gate(Some(10.0), 4, 0.0, opening),
+            statements,
             letter_s: 0.0,
             attempt_s: 0.0,
             retries: 0.0,
         };
-        let mut model = Model {
+        Model {
             reading: Reading {
                 bytes: 0,
-                statements: 100,
+                statements,
                 check_s_per_byte: 0.0,
                 release_s_per_statement: 0.0,
                 start_s: 0.0,
@@ -721,15 +838,9 @@ mod tests {
             lookup_s: 0.0,
             lookup_max_age_s: 86_400.0,
             far: gate(None, 4, 0.0, Opening(None)),
-            desks: vec![desk.clone()],
+            desks: vec![desk],
             paper: Paper { at_once: 0, both: 0, fallback: true, per_bundle: 500, letter_s: 0.0 },
-            questions: Arc::new(vec![vec![100]]),
-        };
-        let run = simulate(&model, ALL);
-        assert_eq!(run.end, None);
-        assert_eq!(run.desks[0].delivered, 9, "slots 0.1 s to 0.9 s");
-        desk.gate.opening = Opening(None);
-        model.desks = vec![desk];
-        assert_eq!(simulate(&model, ALL).end, Some(10_000_000_000), "a hundred slots at ten a second");
+            questions: Arc::new(vec![vec![statements as u32]]),
+        }
     }
 }

@@ -68,7 +68,10 @@ pub(super) fn assumptions(
     }
     let retries = times.retries.unwrap_or(RETRIES);
     let given = if times.retries.is_some() { "as given" } else { "assumed (--retries)" };
-    words.push(format!("{} % of attempts are answered with try again, {given}", percent(retries)));
+    words.push(format!(
+        "{} % of an operator's answers are push-back (429, 503), {given}; more than 6 % slow it down, as they slow a send",
+        percent(retries)
+    ));
     let here = std::thread::available_parallelism().map_or(1, usize::from);
     let cores = times.cores.unwrap_or(here as f64);
     let given = if times.cores.is_some() { "as given" } else { "all of this machine (--cores)" };

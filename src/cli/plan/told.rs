@@ -5,7 +5,7 @@ use super::intake::Intake;
 use crate::cli::report::{duration, grouped};
 use crate::config::Config;
 use crate::domain::stockholm;
-use crate::plan::bottleneck::Limit;
+use crate::plan::bottleneck::{Limit, per_second};
 use crate::plan::model::{Assumptions, HORIZON_DAYS, Model, Nanos};
 use crate::plan::volumes::{Counted, Part};
 use crate::plan::{Machine, Measured, Outlook, Spreads};
@@ -67,6 +67,8 @@ struct Operator {
     takes_per_s: Option<f64>,
     /// Which of the two that is; null without either.
     limited_by: Option<Limit>,
+    /// The least part of its rate, or of its concurrency without one, that is used where it pushes back.
+    least_used: f64,
     windows: String,
     first: Option<Timestamp>,
     end: Option<Timestamp>,
@@ -177,6 +179,7 @@ impl Told {
                 latency_s: desk.gate.latency_s,
                 takes_per_s: takes.is_finite().then_some(takes),
                 limited_by: takes.is_finite().then_some(limited_by),
+                least_used: seen.least_used,
                 windows: settings.windows.to_string(),
                 first: some(seen.first),
                 end: some(seen.end),
@@ -465,6 +468,19 @@ fn warnings(
     if intake.faults_of_exports > 0 {
         let faults = intake.faults_of_exports;
         warnings.push(format!("the exports have {faults} faults outside their records: send would stop"));
+    }
+    for (desk, seen) in model.desks.iter().zip(&outlook.likely.desks).filter(|(_, seen)| seen.least_used < 0.8) {
+        let (least, whole) = match desk.gate.rate {
+            Some(rate) => (per_second((rate * seen.least_used * 10.0).round() / 10.0), per_second(rate)),
+            None => (
+                format!("{:.0}", (desk.gate.concurrency as f64 * seen.least_used).max(1.0)),
+                format!("{} requests at a time", desk.gate.concurrency),
+            ),
+        };
+        warnings.push(format!(
+            "{} pushes so much back that it is asked for as little as {least} of its {whole}",
+            desk.name
+        ));
     }
     if outlook.likely.asked_again > 0 {
         warnings.push(format!(
