@@ -80,6 +80,74 @@ fn volumes_that_cannot_be_read_end_with_65() {
     }
 }
 
+/// Whether a forecast's volumes fit, without an export: each year's send, or one in full.
+#[test]
+fn a_forecast_with_settings_says_whether_it_fits() {
+    let world = World::new(&[]);
+    world.configure(|text| format!("{}\n[run]\ndeadline = \"2027-01-29T17:06:40+01:00\"\n", settings(text, "4", "")));
+    // A hundredth of the report's people.
+    let volumes = world.path("volumes.toml");
+    let of_people = |line: &str| line.starts_with("employees") || line.starts_with("reachable");
+    let hundredth = |line: &str| line.strip_suffix("_000").filter(|_| of_people(line)).map(|line| format!("{line}0"));
+    let report = std::fs::read_to_string(REPORT).unwrap();
+    let lines: Vec<String> = report.lines().map(|line| hundredth(line).unwrap_or_else(|| line.to_owned())).collect();
+    std::fs::write(&volumes, lines.join("\n")).unwrap();
+    let config = world.config();
+    let config = config.to_str().unwrap();
+    let with = ["plan", "--forecast", volumes.to_str().unwrap(), "--config", config];
+    fn joined<'a>(with: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+        [with, &START, more].concat()
+    }
+    let forecast = json(joined(&with, &["--json"]));
+    shape::holds("forecast.json", &forecast);
+    let sends = forecast["sends"].as_array().unwrap();
+    let mut digital = Vec::new();
+    for send in sends {
+        let plan = &send["plan"];
+        shape::holds("plan.json", plan);
+        let operators = plan["operators"].as_array().unwrap();
+        let there = operators.iter().map(|operator| number(&operator["statements"])).sum::<u64>();
+        // The looked-up that have no mailbox go on paper.
+        assert_eq!(number(&plan["statements"]), there + number(&plan["paper"]["letters"]));
+        // Twelve a second: what is sent digitally decides.
+        let least_s = there as f64 / 12.0;
+        let took_s = plan["end"]["duration_s"].as_f64().unwrap();
+        assert!(took_s > least_s && took_s < least_s * 1.05, "{took_s} s for {there}");
+        assert_eq!(plan["bottleneck"]["limit"], "rate");
+        digital.push((send["year"].as_i64().unwrap(), there, plan["deadline"]["holds"].as_bool().unwrap()));
+    }
+    assert_eq!(digital, [(2017, 1_300, true), (2018, 3_380, true), (2019, 7_800, false)]);
+    // One document a head is what goes out in January, and what is said of a year is what all years say.
+    let round = json(joined(&with, &["--year", "2019", "--per-head", "1", "--json"]));
+    let plan = &round["sends"][0]["plan"];
+    assert_eq!(number(&plan["statements"]), 1_500);
+    assert_eq!(plan["operators"].as_array().unwrap().iter().map(|at| number(&at["statements"])).sum::<u64>(), 600);
+    assert_eq!(plan["deadline"]["holds"], true);
+    assert_eq!(json(joined(&with, &["--year", "2019", "--json"]))["sends"][0]["plan"], sends[2]["plan"]);
+    // For people: a line a year, or the whole plan; the same each time.
+    let text = |more: &[&str]| String::from_utf8(ends_with(0, joined(&with, more)).stdout).unwrap();
+    let years = text(&[]);
+    assert_eq!(years, text(&[]));
+    for words in ["Will it fit?", "3 380", "IT IS MISSED", "it holds", "2019: the agreed rate of", "1 117 935 kr"] {
+        assert!(years.contains(words), "{words} is missing\n{years}");
+    }
+    let svg = world.path("year.svg");
+    let year = text(&["--year", "2018", "--svg", svg.to_str().unwrap()]);
+    assert!(year.contains("Will 2018 fit?") && year.contains("what if") && svg.exists(), "{year}");
+    // What it does not have is said with what it has.
+    for (more, said) in [
+        (&["--year", "2027"][..], "it has 2017, 2018, 2019"),
+        (&["--per-head", "14"], "from 1 to the forecast's 13"),
+        (&["--svg", "x.svg"], "--year"),
+        (&["--operator-share", "Nobody=1"], "Sandlådan Ett"),
+    ] {
+        let output = ends_with(64, joined(&with, more));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(said), "{said} is missing");
+    }
+    ends_with(64, ["plan", "--forecast", REPORT, "--year", "2017"]);
+    assert!(world.ledger().is_empty(), "nothing is sent");
+}
+
 /// A plan of an export with these further arguments, held to its schema.
 #[track_caller]
 fn plan(export: &Path, config: &Path, more: &[&str]) -> Value {

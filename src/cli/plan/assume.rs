@@ -21,6 +21,8 @@ pub(super) struct Named<T> {
 pub(super) struct Shares<'a> {
     /// Of those who are looked up.
     pub(super) digital: Option<f64>,
+    /// Whether that is a forecast's.
+    pub(super) forecast: bool,
     /// Of the mailboxes.
     pub(super) operators: &'a [Named<f64>],
     /// By operator, where FaR was asked.
@@ -76,13 +78,15 @@ pub(super) fn assumptions(
     let cores = times.cores.unwrap_or(here as f64);
     let given = if times.cores.is_some() { "as given" } else { "all of this machine (--cores)" };
     words.push(format!("the send has {cores} cores, {given}"));
-    words.push("what earlier runs have sent is not looked at".into());
     Ok((Assumptions { operator_shares, latency, far_latency, retries, cores, beside_s: 0.0 }, words))
 }
 
 fn assumed_shares(config: &Config, shares: &Shares<'_>, words: &mut Vec<String>) -> Result<Vec<f64>> {
     let digital = shares.digital.unwrap_or(1.0);
     words.push(match shares.digital {
+        Some(_) if shares.forecast => {
+            format!("{} % of those who are looked up have a mailbox, as the forecast has it", percent(digital))
+        }
         Some(_) => format!("{} % of those who are looked up have a mailbox, as given", percent(digital)),
         None => "everyone who is looked up has a mailbox: the most that operators can get (--digital-share, --ask-far)"
             .to_owned(),

@@ -14,8 +14,9 @@ use crate::error::{Error, Exit, Result};
 use crate::gateway::Lead;
 use crate::pipeline::{LETTERS_AHEAD, LOOKED_UP_TOGETHER};
 use crate::plan::forecast::{Forecast, Volumes};
-use crate::plan::model::{Habits, Model};
+use crate::plan::model::{Habits, Load, Model};
 use crate::plan::timeline::timeline;
+use crate::plan::volumes::Counted;
 use crate::plan::{Measured, Outlook, Spreads};
 use crate::track::{GROUP_ENOUGH, GROUP_WINDOW, GROUP_WINDOWS};
 use assume::{Named, Shares, Times};
@@ -32,7 +33,8 @@ use std::path::{Path, PathBuf};
 /// measured or agreed is assumed, and said so. Nothing is sent; --ask-far asks FaR who has a mailbox, at its agreed
 /// rate, and sends nothing else.
 ///
-/// From volumes instead of exports (--forecast): documents a year, how many go digitally, and what that saves.
+/// From volumes instead of exports (--forecast): documents a year, how many go digitally, and what that saves. With
+/// --config too, the send of each year's volumes is simulated: whether it fits, without an export.
 ///
 /// Ends with 0 when no finding is an error, whatever the deadline, 1 when there are errors, 65 when an export or a record
 /// cannot be read, 78 when the settings are wrong, 69 when FaR refuses us.
@@ -80,8 +82,15 @@ pub struct Plan {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// Volumes and costs to compute from, a TOML file; testdata/statens-servicecenter-2017.toml is one
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["exports", "config", "svg"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["exports", "ask_far", "digital_share", "protected"])]
     forecast: Option<PathBuf>,
+    /// The forecast's year whose send is planned in full, as that of an export is. Default: all years, a line each
+    #[arg(long, value_name = "YEAR", requires = "forecast", requires = "config")]
+    year: Option<i16>,
+    /// Documents a head that go in one send, where a forecast's send is planned: 1 is a round of kontrolluppgifter.
+    /// Default: all that a head gets in the year
+    #[arg(long, value_name = "N", requires = "forecast", requires = "config")]
+    per_head: Option<u64>,
     /// Print as JSON (testdata/schemas/plan.json and forecast.json)
     #[arg(long)]
     json: bool,
@@ -91,12 +100,7 @@ impl Plan {
     /// Reads, simulates, and prints what it came to.
     pub fn run(self) -> Result<Exit> {
         match (&self.forecast, &self.config) {
-            (Some(file), _) => {
-                let forecast = Forecast::of(&Volumes::read(file)?)?;
-                let text = if self.json { format!("{}\n", as_json(&forecast)?) } else { forecast::text(&forecast) };
-                print(&text)?;
-                Ok(Exit::Done)
-            }
+            (Some(file), config) => self.forecast(file, config.as_deref()),
             (None, Some(config)) => self.plan(config),
             // clap asks for one of them.
             (None, None) => Err(Error::new(Exit::Usage, "the settings are not named").remedy("add --config FILE")),
@@ -104,21 +108,76 @@ impl Plan {
     }
 
     fn plan(&self, config: &Path) -> Result<Exit> {
-        let config = Config::read(config)?;
-        intake::operators(&config)?;
-        let measured = self.measured.as_deref().map(Measured::read).transpose()?;
-        let mut intake = intake::take_in(&self.exports, &config, self.protected.as_ref(), self.ask_far)?;
+        let settings = Settings::read(self, config)?;
+        let config = &settings.config;
+        let mut intake = intake::take_in(&self.exports, config, self.protected.as_ref(), self.ask_far)?;
         if self.ask_far {
-            ask::ask(&mut intake, &config)?;
+            ask::ask(&mut intake, config)?;
         }
         let (batch, operators) = (config.far.batch, config.operators.len());
         let (counted, mut load) = intake.counter.finish(&config.senders, LOOKED_UP_TOGETHER, batch, operators);
         load.bytes = intake.bytes;
-        let start = self.start.unwrap_or_else(Timestamp::now);
         let known = self.ask_far.then(|| known(&counted.all.known, operators));
-        let shares = Shares { digital: self.digital_share, operators: &self.operator_shares, known: known.as_deref() };
+        let volume = Volume {
+            counted,
+            load,
+            digital: self.digital_share,
+            known,
+            faults_of_exports: intake.faults_of_exports,
+            words: vec!["what earlier runs have sent is not looked at".into()],
+        };
+        let planned = self.simulate(&settings, volume)?;
+        self.draw(&planned)?;
+        print(&if self.json { format!("{}\n", as_json(&planned.told)?) } else { planned.told.text(&planned.outlook) })?;
+        Ok(intake.exit())
+    }
+
+    /// What a forecast comes to, and with settings its sends.
+    fn forecast(&self, file: &Path, config: Option<&Path>) -> Result<Exit> {
+        let volumes = Volumes::read(file)?;
+        let forecast = Forecast::of(&volumes)?;
+        let mut sends = Vec::new();
+        if let Some(config) = config {
+            let settings = Settings::read(self, config)?;
+            for (year, volume) in forecast::sends(&volumes, &forecast, self.year, self.per_head, &settings.config)? {
+                sends.push((year, self.simulate(&settings, volume)?));
+            }
+        }
+        match (sends.as_slice(), self.year) {
+            ([(_, planned)], Some(_)) => self.draw(planned)?,
+            _ if self.svg.is_some() => {
+                return Err(Error::new(Exit::Usage, "a timeline is of one send")
+                    .remedy("add --config FILE and --year YEAR to --forecast"));
+            }
+            _ => {}
+        }
+        if self.json {
+            let sends: Vec<_> = sends.iter().map(|(year, planned)| (*year, &planned.told)).collect();
+            print(&format!("{}\n", as_json(&forecast::json(&forecast, &sends))?))?;
+            return Ok(Exit::Done);
+        }
+        let mut text = forecast::text(&forecast);
+        match (sends.as_slice(), self.year) {
+            ([(year, planned)], Some(_)) => {
+                text.push_str(&format!("\nWill {year} fit?\n"));
+                text.push_str(&planned.told.text(&planned.outlook));
+            }
+            ([], _) => {}
+            _ => text.push_str(&told::years(&sends)),
+        }
+        print(&text)?;
+        Ok(Exit::Done)
+    }
+
+    /// Simulates the send of so many statements.
+    fn simulate(&self, settings: &Settings, volume: Volume) -> Result<Planned> {
+        let Settings { config, measured, start } = settings;
+        let known = volume.known.as_deref();
+        let forecast = self.forecast.is_some();
+        let shares = Shares { digital: volume.digital, forecast, operators: &self.operator_shares, known };
         let times = Times { latency: &self.latency, retries: self.retries, cores: self.cores };
-        let (mut assumed, mut words) = assume::assumptions(&config, &shares, &times, load.looked_up())?;
+        let (mut assumed, mut words) = assume::assumptions(config, &shares, &times, volume.load.looked_up())?;
+        words.extend(volume.words);
         let costs = measured.clone().unwrap_or_else(Measured::reference);
         if self.gateways_here {
             assumed.beside_s = costs.sandbox_cpu_s_per_request;
@@ -132,34 +191,73 @@ impl Plan {
             journal_groups: GROUP_WINDOWS as u32,
             journal_enough: GROUP_ENOUGH as u32,
         };
-        let mut model = Model::new(&config, &costs, &load, &assumed, habits, start);
-        if let Some(known) = &known {
+        let mut model = Model::new(config, &costs, &volume.load, &assumed, habits, *start);
+        if let Some(known) = &volume.known {
             model.desks.iter_mut().zip(known).for_each(|(desk, statements)| desk.statements = *statements);
         }
         let here = measured.as_ref().is_some_and(|measured| !measured.noisy);
-        let spreads = Spreads::new(here, assumed.retries, self.ask_far);
-        let outlook = Outlook::of(&model, start, config.run.deadline, spreads);
+        let spreads = Spreads::new(here, assumed.retries, volume.known.is_some());
+        let outlook = Outlook::of(&model, *start, config.run.deadline, spreads);
         let told = told::Told::new(told::Facts {
-            config: &config,
+            config,
             measured: measured.as_ref(),
-            intake: &intake,
-            counted,
+            bytes: volume.load.bytes,
+            faults_of_exports: volume.faults_of_exports,
+            counted: volume.counted,
             model: &model,
             outlook: &outlook,
             spreads,
             assumed: &assumed,
             assumptions: words,
-            asked: self.ask_far,
+            asked: volume.known.is_some(),
         });
-        if let Some(file) = &self.svg {
-            std::fs::write(file, timeline(&model, &outlook)).map_err(|error| {
-                Error::because(Exit::Storage, format!("cannot write the timeline {}", file.display()), error)
-            })?;
-            say(&format!("timeline in {}", file.display()));
-        }
-        print(&if self.json { format!("{}\n", as_json(&told)?) } else { told.text(&outlook) })?;
-        Ok(intake.exit())
+        Ok(Planned { model, outlook, told })
     }
+
+    fn draw(&self, planned: &Planned) -> Result<()> {
+        let Some(file) = &self.svg else { return Ok(()) };
+        std::fs::write(file, timeline(&planned.model, &planned.outlook)).map_err(|error| {
+            Error::because(Exit::Storage, format!("cannot write the timeline {}", file.display()), error)
+        })?;
+        say(&format!("timeline in {}", file.display()));
+        Ok(())
+    }
+}
+
+/// What a plan is made with, whatever is sent.
+struct Settings {
+    config: Config,
+    measured: Option<Measured>,
+    start: Timestamp,
+}
+
+impl Settings {
+    fn read(plan: &Plan, config: &Path) -> Result<Self> {
+        let config = Config::read(config)?;
+        intake::operators(&config)?;
+        let measured = plan.measured.as_deref().map(Measured::read).transpose()?;
+        Ok(Self { config, measured, start: plan.start.unwrap_or_else(Timestamp::now) })
+    }
+}
+
+/// What is to be sent.
+struct Volume {
+    counted: Counted,
+    load: Load,
+    /// Share of those who are looked up that have a mailbox, where it is given.
+    digital: Option<f64>,
+    /// By operator, where FaR was asked.
+    known: Option<Vec<u64>>,
+    faults_of_exports: u64,
+    /// What else is assumed of it.
+    words: Vec<String>,
+}
+
+/// A send that was simulated.
+struct Planned {
+    model: Model,
+    outlook: Outlook,
+    told: told::Told,
 }
 
 /// By operator: how many statements FaR said to be there.

@@ -1,12 +1,12 @@
 //! How a plan is told: as JSON (testdata/schemas/plan.json) and for people.
 
+use super::Planned;
 use super::assume::percent;
-use super::intake::Intake;
 use crate::cli::report::{duration, grouped};
 use crate::config::Config;
 use crate::domain::stockholm;
 use crate::plan::bottleneck::{Limit, per_second};
-use crate::plan::model::{Assumptions, HORIZON_DAYS, Model, Nanos};
+use crate::plan::model::{Assumptions, Gate, HORIZON_DAYS, Model, Nanos};
 use crate::plan::volumes::{Counted, Part};
 use crate::plan::{Machine, Measured, Outlook, Spreads};
 use jiff::Timestamp;
@@ -18,7 +18,8 @@ use std::fmt::Write;
 pub(super) struct Facts<'a> {
     pub(super) config: &'a Config,
     pub(super) measured: Option<&'a Measured>,
-    pub(super) intake: &'a Intake,
+    pub(super) bytes: u64,
+    pub(super) faults_of_exports: u64,
     pub(super) counted: Counted,
     pub(super) model: &'a Model,
     pub(super) outlook: &'a Outlook,
@@ -33,6 +34,8 @@ pub(super) struct Facts<'a> {
 pub(super) struct Told {
     start: Timestamp,
     bytes: u64,
+    /// Bodies of all requests to operators.
+    bytes_sent: u64,
     statements: u64,
     all: Part,
     by_form: BTreeMap<&'static str, Part>,
@@ -82,6 +85,10 @@ struct Far {
     rate_per_s: Option<f64>,
     concurrency: usize,
     latency_s: f64,
+    /// Statements that it answers about in a second while it is open, with full calls.
+    takes_per_s: Option<f64>,
+    /// What that follows from: its rate, or its answers.
+    limited_by: Option<Limit>,
     windows: String,
     end: Timestamp,
 }
@@ -156,19 +163,15 @@ struct Change {
 
 impl Told {
     pub(super) fn new(facts: Facts<'_>) -> Self {
-        let Facts { config, measured, intake, counted, model, outlook, spreads, assumed, assumptions, asked } = facts;
+        let Facts { config, measured, counted, model, outlook, spreads, assumed, .. } = facts;
         let likely = &outlook.likely;
         let at = |nanos: Option<Nanos>| nanos.map(|nanos| outlook.at(nanos));
         let some = |nanos: Nanos| (nanos > 0).then(|| outlook.at(nanos));
         let lead_s = model.habits.lead.as_secs_f64().max(model.urgent_s());
         let operators = config.operators.iter().zip(&model.desks).zip(&likely.desks).map(|((settings, desk), seen)| {
             // A request holds its place while its intent is written and until it is answered.
-            let ahead_s = if desk.gate.rate.is_some() { lead_s } else { model.patient_s() };
-            let answers = desk.gate.concurrency as f64 / (desk.gate.latency_s + ahead_s).max(f64::MIN_POSITIVE);
-            let (takes, limited_by) = match desk.gate.rate {
-                Some(rate) if rate <= answers => (rate, Limit::Rate),
-                _ => (answers, Limit::Answers),
-            };
+            let (takes_per_s, limited_by) =
+                takes(&desk.gate, if desk.gate.rate.is_some() { lead_s } else { model.patient_s() });
             Operator {
                 id: settings.id.to_string(),
                 name: settings.name.clone(),
@@ -177,29 +180,34 @@ impl Told {
                 rate_per_s: desk.gate.rate,
                 concurrency: desk.gate.concurrency,
                 latency_s: desk.gate.latency_s,
-                takes_per_s: takes.is_finite().then_some(takes),
-                limited_by: takes.is_finite().then_some(limited_by),
+                takes_per_s,
+                limited_by,
                 least_used: seen.least_used,
                 windows: settings.windows.to_string(),
                 first: some(seen.first),
                 end: some(seen.end),
             }
         });
+        // A call holds its place until its answers are in the journal.
+        let (calls_per_s, far_limited_by) = takes(&model.far, model.urgent_s());
         let words = outlook.bottleneck.words(model, |nanos| moment(outlook, nanos));
         let seconds = |nanos: Nanos| nanos as f64 / 1e9;
         let moves = |end: Option<Nanos>| Some(seconds(end?) - seconds(likely.end?));
         let margin = |end: Option<Nanos>| end.and_then(|end| outlook.margin(Some(end))).map(|of| of.as_secs_f64());
+        let attempts: u64 = likely.desks.iter().map(|desk| desk.attempts).sum();
         let reference = Measured::reference();
         let costs = measured.unwrap_or(&reference);
-        let warnings = warnings(config, intake, &counted.all, model, outlook, measured);
+        let bytes_sent = (attempts as f64 * costs.message_bytes).round() as u64;
+        let warnings = warnings(config, facts.faults_of_exports, &counted.all, model, outlook, measured);
         Self {
             start: outlook.start,
-            bytes: intake.bytes,
+            bytes: facts.bytes,
+            bytes_sent,
             statements: counted.all.statements,
             all: counted.all,
             by_form: counted.by_form,
             by_employer: counted.by_employer,
-            asked_far: asked,
+            asked_far: facts.asked,
             operators: operators.collect(),
             far: Far {
                 statements: model.looked_up(),
@@ -208,6 +216,8 @@ impl Told {
                 rate_per_s: model.far.rate,
                 concurrency: model.far.concurrency,
                 latency_s: model.far.latency_s,
+                takes_per_s: calls_per_s.map(|calls| calls * config.far.batch as f64),
+                limited_by: far_limited_by,
                 windows: config.far.windows.to_string(),
                 end: outlook.at(likely.looked_up),
             },
@@ -260,7 +270,7 @@ impl Told {
                 .iter()
                 .map(|row| Change { change: row.change.clone(), end: at(row.end), moves_s: moves(row.end) })
                 .collect(),
-            assumptions,
+            assumptions: facts.assumptions,
             spreads: told_spreads(spreads),
             warnings,
         }
@@ -276,21 +286,23 @@ impl Told {
 
     fn write(&self, out: &mut String, outlook: &Outlook) -> std::fmt::Result {
         let megabytes = self.bytes as f64 / 1e6;
-        writeln!(out, "{} statements, {megabytes:.1} MB; nothing was sent\n", grouped(self.statements))?;
+        let sent = self.bytes_sent as f64 / 1e6;
+        writeln!(
+            out,
+            "{} statements, {megabytes:.1} MB of exports, {sent:.1} MB to operators; nothing was sent\n",
+            grouped(self.statements)
+        )?;
         self.write_parts(out)?;
         self.write_gateways(out, outlook)?;
         let time = |at: Option<Timestamp>| at.map_or("never".into(), |at| clock(outlook, at));
         writeln!(out)?;
-        writeln!(out, "starts      {}", clock(outlook, self.start))?;
+        let zoned = self.start.to_zoned_datetime(stockholm());
+        writeln!(out, "starts      {} {}, time in Sweden", clock(outlook, self.start), zoned.year())?;
         let took = self.end.duration_s.map_or(String::new(), |took| format!(", after {}", duration(took)));
         writeln!(out, "ends        {}{took}", time(self.end.likely))?;
         writeln!(out, "            between {} and {}", time(self.end.best), time(self.end.worst))?;
         if let Some(deadline) = &self.deadline {
-            let words = if deadline.at <= self.start {
-                "IT HAS PASSED when the send starts; give another start, or correct the settings".to_owned()
-            } else {
-                deadline.words()
-            };
+            let words = self.deadline_words(deadline);
             writeln!(out, "deadline    {}: {words}", clock(outlook, deadline.at))?;
         }
         writeln!(out, "processor   {}", duration(self.processor.seconds))?;
@@ -306,15 +318,22 @@ impl Told {
             };
             writeln!(out, "{:<wide$}  {:<22}  {moves}", row.change, time(row.end))?;
         }
-        for (head, lines) in [("Assumed", &self.assumptions), ("Range", &self.spreads), ("Look at", &self.warnings)] {
-            if !lines.is_empty() {
-                writeln!(out, "\n{head}")?;
-            }
-            for line in lines {
-                writeln!(out, "- {line}")?;
-            }
+        self.write_lists(out)
+    }
+
+    fn deadline_words(&self, deadline: &Deadline) -> String {
+        if deadline.at <= self.start {
+            return "IT HAS PASSED when the send starts; give another start, or correct the settings".into();
         }
-        Ok(())
+        deadline.words()
+    }
+
+    fn write_lists(&self, out: &mut String) -> std::fmt::Result {
+        LISTS.iter().zip(self.lists()).try_for_each(|(head, lines)| write_list(out, head, lines))
+    }
+
+    const fn lists(&self) -> [&Vec<String>; 3] {
+        [&self.assumptions, &self.spreads, &self.warnings]
     }
 
     fn write_parts(&self, out: &mut String) -> std::fmt::Result {
@@ -345,6 +364,9 @@ impl Told {
             part(out, form, counts)?;
         }
         part(out, "all", &self.all)?;
+        if self.by_employer.is_empty() {
+            return Ok(());
+        }
         writeln!(out)?;
         head(out, "employer")?;
         let mut employers: Vec<_> = self.by_employer.iter().collect();
@@ -370,39 +392,38 @@ impl Told {
 
     fn write_gateways(&self, out: &mut String, outlook: &Outlook) -> std::fmt::Result {
         let rate = |rate: Option<f64>| rate.map_or("unlimited".into(), |rate| format!("{rate}/s"));
+        let takes = |takes: Option<f64>| match takes {
+            Some(takes) if takes >= 100.0 => format!("{}/s", grouped(takes.round() as u64)),
+            Some(takes) => per_second((takes * 100.0).round() / 100.0),
+            None => String::new(),
+        };
         let wide = self.operators.iter().map(|operator| operator.name.chars().count()).max().unwrap_or(0).max(8) + 2;
         writeln!(
             out,
-            "\n{:<wide$}{:>12}{:>12}{:>12}  {:<24}{:<21}windows",
+            "\n{:<wide$}{:>12}{:>13}{:>12}  {:<32}{:<21}windows",
             "gateway", "statements", "rate", "takes", "limited by", "ends"
         )?;
         let far = &self.far;
         writeln!(
             out,
-            "{:<wide$}{:>12}{:>12}{:>12}  {:<24}{:<21}{}",
+            "{:<wide$}{:>12}{:>13}{:>12}  {:<32}{:<21}{}",
             "FaR",
             grouped(far.statements),
-            rate(far.rate_per_s),
-            format!("{} calls", grouped(far.calls)),
-            "",
+            far.rate_per_s.map_or("unlimited".into(), |rate| format!("{rate} calls/s")),
+            takes(far.takes_per_s),
+            format!("{}; {} calls", limited(far.limited_by, far.concurrency, far.latency_s), grouped(far.calls)),
             clock(outlook, far.end),
             far.windows
         )?;
         for operator in &self.operators {
-            let limited = match operator.limited_by {
-                Some(Limit::Rate) => "its rate".to_owned(),
-                Some(Limit::Answers) => {
-                    format!("{} at once, {:.0} ms", operator.concurrency, operator.latency_s * 1e3)
-                }
-                _ => String::new(),
-            };
+            let limited = limited(operator.limited_by, operator.concurrency, operator.latency_s);
             writeln!(
                 out,
-                "{:<wide$}{:>12}{:>12}{:>12}  {limited:<24}{:<21}{}",
+                "{:<wide$}{:>12}{:>13}{:>12}  {limited:<32}{:<21}{}",
                 operator.name,
                 grouped(operator.statements),
                 rate(operator.rate_per_s),
-                operator.takes_per_s.map_or(String::new(), |takes| format!("{takes:.0}/s")),
+                takes(operator.takes_per_s),
                 operator.end.map_or(String::new(), |end| clock(outlook, end)),
                 operator.windows
             )?;
@@ -412,7 +433,7 @@ impl Told {
             let end = self.paper.end.map_or(String::new(), |end| clock(outlook, end));
             writeln!(
                 out,
-                "{:<wide$}{:>12}{:>12}{bundles:>12}  {:<24}{end}",
+                "{:<wide$}{:>12}{:>13}{bundles:>12}  {:<32}{end}",
                 "paper",
                 grouped(self.paper.letters),
                 "",
@@ -421,6 +442,78 @@ impl Told {
         }
         Ok(())
     }
+}
+
+/// What a gateway takes in a second, and which of its limits that is, where a request holds its place so long beside its
+/// answer.
+fn takes(gate: &Gate, beside_s: f64) -> (Option<f64>, Option<Limit>) {
+    let answers = gate.concurrency as f64 / (gate.latency_s + beside_s).max(f64::MIN_POSITIVE);
+    match gate.rate {
+        Some(rate) if rate <= answers => (Some(rate), Some(Limit::Rate)),
+        _ if answers.is_finite() => (Some(answers), Some(Limit::Answers)),
+        _ => (None, None),
+    }
+}
+
+/// A limit of a gateway in a table.
+fn limited(by: Option<Limit>, concurrency: usize, latency_s: f64) -> String {
+    match by {
+        Some(Limit::Rate) => "its rate".into(),
+        Some(Limit::Answers) => format!("{concurrency} at once, {:.0} ms", latency_s * 1e3),
+        _ => String::new(),
+    }
+}
+
+/// Heads of what is said at the end.
+const LISTS: [&str; 3] = ["Assumed", "Range", "Look at"];
+
+fn write_list(out: &mut String, head: &str, lines: &[String]) -> std::fmt::Result {
+    if !lines.is_empty() {
+        writeln!(out, "\n{head}")?;
+    }
+    lines.iter().try_for_each(|line| writeln!(out, "- {line}"))
+}
+
+/// Sends of several years, a line each, with what each waits for.
+pub(super) fn years(sends: &[(i16, Planned)]) -> String {
+    let mut out = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_years(&mut out, sends);
+    out
+}
+
+fn write_years(out: &mut String, sends: &[(i16, Planned)]) -> std::fmt::Result {
+    let Some((_, first)) = sends.first() else { return Ok(()) };
+    let start = clock(&first.outlook, first.told.start);
+    writeln!(out, "\nWill it fit? Each year's send, started {start}; --year tells all of one")?;
+    writeln!(out, "{:<6}{:>12}{:>12}  {:<22}{:<40}deadline", "year", "looked up", "digitally", "ends", "between")?;
+    for (year, Planned { told, outlook, .. }) in sends {
+        let time = |at: Option<Timestamp>| at.map_or("never".into(), |at| clock(outlook, at));
+        let digital: u64 = told.operators.iter().map(|operator| operator.statements).sum();
+        writeln!(
+            out,
+            "{year:<6}{:>12}{:>12}  {:<22}{:<40}{}",
+            grouped(told.far.statements),
+            grouped(digital),
+            time(told.end.likely),
+            format!("{} to {}", time(told.end.best), time(told.end.worst)),
+            told.deadline.as_ref().map_or("none".into(), |deadline| told.deadline_words(deadline)),
+        )?;
+    }
+    for (year, planned) in sends {
+        writeln!(out, "{year}: {}", planned.told.bottleneck.words)?;
+    }
+    // What is said of all is said once.
+    for list in 0..LISTS.len() {
+        let lines = |told: &Told| told.lists().into_iter().nth(list).cloned().unwrap_or_default();
+        let all = |line: &String| sends.iter().all(|(_, planned)| lines(&planned.told).contains(line));
+        let mut said: Vec<String> = lines(&first.told).into_iter().filter(&all).collect();
+        for (year, planned) in sends {
+            said.extend(lines(&planned.told).iter().filter(|line| !all(line)).map(|line| format!("{year}: {line}")));
+        }
+        write_list(out, LISTS.get(list).copied().unwrap_or_default(), &said)?;
+    }
+    Ok(())
 }
 
 impl Deadline {
@@ -441,7 +534,7 @@ impl Deadline {
 
 fn warnings(
     config: &Config,
-    intake: &Intake,
+    faults_of_exports: u64,
     all: &Part,
     model: &Model,
     outlook: &Outlook,
@@ -465,9 +558,8 @@ fn warnings(
     } else if all.rejected > 0 {
         warnings.push(format!("{} statements are rejected; `utskick check` says why", grouped(all.rejected)));
     }
-    if intake.faults_of_exports > 0 {
-        let faults = intake.faults_of_exports;
-        warnings.push(format!("the exports have {faults} faults outside their records: send would stop"));
+    if faults_of_exports > 0 {
+        warnings.push(format!("the exports have {faults_of_exports} faults outside their records: send would stop"));
     }
     for (desk, seen) in model.desks.iter().zip(&outlook.likely.desks).filter(|(_, seen)| seen.least_used < 0.8) {
         let (least, whole) = match desk.gate.rate {
