@@ -14,7 +14,7 @@ use tokio::sync::futures::Notified;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What leaves has this long to arrive before its window closes: the last second of a window is not used.
-const MARGIN: Duration = Duration::from_secs(1);
+pub const MARGIN: Duration = Duration::from_secs(1);
 
 /// Why nothing may leave to a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

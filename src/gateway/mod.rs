@@ -24,7 +24,7 @@ pub mod wire;
 pub(crate) use adapt::{Adapt, Said};
 pub use breaker::Breaker;
 pub use connect::{Address, CallError, Gateway, GatewaySettings, Lease, Reply};
-pub use gate::{Gate, Shut};
+pub use gate::{Gate, MARGIN, Shut};
 pub use lead::Lead;
 pub use pace::{Pacer, Slot};
 pub use retry_after::retry_after;

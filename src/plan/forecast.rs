@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Exit, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -203,7 +204,20 @@ impl Volumes {
 
     fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let volumes: Self = toml::from_str(text)?;
+        if volumes.years.is_empty() && volumes.savings.is_none() {
+            return Err("there is nothing to compute: give [[years]], or [savings], or both".into());
+        }
+        if volumes.documents_per_head == 0 {
+            return Err("documents_per_head is 0: who gets no documents needs no forecast".into());
+        }
+        let mut seen = BTreeSet::new();
         for year in &volumes.years {
+            if !seen.insert(year.year) {
+                return Err(format!("year {} is there twice", year.year).into());
+            }
+            if year.employees == 0 {
+                return Err(format!("year {}: there are no employees", year.year).into());
+            }
             match (year.reachable, year.digital_share) {
                 (Some(reachable), None) if reachable > year.employees => {
                     return Err(format!("year {}: more can be reached than there are employees", year.year).into());
@@ -471,6 +485,9 @@ mod tests {
         assert!(volumes(&savings("6.50")).unwrap_err().to_string().contains("in quotes"));
         let year = |rest: &str| format!("[[years]]\nyear = 2027\nemployees = 100\n{rest}\n");
         assert!(volumes(&year("digital_share = \"12.5 %\"")).is_ok());
+        assert!(volumes(&year("reachable = 1").repeat(2)).unwrap_err().to_string().contains("2027 is there twice"));
+        assert!(volumes("").unwrap_err().to_string().contains("give [[years]]"));
+        assert!(volumes(&year("reachable = 0").replace("100", "0")).unwrap_err().to_string().contains("no employees"));
         for wrong in ["", "digital_share = 0.125", "digital_share = \"101 %\"", "reachable = 101"] {
             assert!(volumes(&year(wrong)).is_err(), "{wrong}");
         }

@@ -4,6 +4,7 @@
 use super::Measured;
 use crate::config::{Config, Rate};
 use crate::domain::Windows;
+use crate::gateway::MARGIN;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,7 +127,8 @@ pub struct Paper {
 pub struct Opening(pub Option<Arc<Vec<(Nanos, Nanos)>>>);
 
 impl Opening {
-    /// The openings of delivery windows from a moment on, for a year and a month.
+    /// The openings of delivery windows from a moment on, for a year and a month, without what a send leaves unused at
+    /// their ends ([`MARGIN`]).
     pub fn of(windows: &Windows, start: Timestamp) -> Self {
         if windows.closes(start).is_none() && windows.is_open(start) {
             return Self(None);
@@ -140,7 +142,9 @@ impl Opening {
                 intervals.push((since(opens), Nanos::MAX));
                 break;
             };
-            intervals.push((since(opens), since(closes)));
+            let left = Nanos::try_from(MARGIN.as_nanos()).unwrap_or(0);
+            let used = (since(opens), since(closes).saturating_sub(left));
+            intervals.extend((used.0 < used.1).then_some(used));
             at = closes;
         }
         Self(Some(Arc::new(intervals)))
@@ -371,7 +375,8 @@ mod tests {
             let probe = Timestamp::from_second(start.as_second() + probe_min * 60).unwrap();
             let at = (probe_min * 60) as u64 * 1_000_000_000;
             let open = intervals.iter().any(|(opens, closes)| (*opens..*closes).contains(&at));
-            prop_assert_eq!(open, windows.is_open(probe));
+            let last = Timestamp::from_second(probe.as_second() + 1).unwrap();
+            prop_assert_eq!(open, windows.is_open(probe) && windows.is_open(last));
         }
     }
 

@@ -418,6 +418,9 @@ fn what_cannot_be_planned_says_why() {
     ends_with(64, ["plan", export, "--config", config, "--digital-share", "1.5"]);
     ends_with(64, ["plan", export, "--config", config, "--digital-share", "0.5", "--ask-far"]);
     ends_with(64, ["plan", export, "--config", config, "--operator-share", "Nobody=0.5"]);
+    let twice = ["--operator-share", "Sandlådan Ett=0.5", "--operator-share", "Sandlådan Ett=0.4"];
+    let output = ends_with(64, [&["plan", export, "--config", config], &twice[..]].concat());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("given twice"));
     ends_with(64, ["plan", export, "--config", config, "--latency", "soon"]);
     ends_with(78, ["plan", export, "--config", export]);
     ends_with(65, ["plan", config, "--config", config]);

@@ -93,8 +93,12 @@ fn assumed_shares(config: &Config, shares: &Shares<'_>, words: &mut Vec<String>)
     });
     let mut of_operator: Vec<Option<f64>> = vec![None; config.operators.len()];
     for Named { name, value } in shares.operators {
-        let place = operator(config, name.as_deref().unwrap_or_default())?;
-        of_operator.get_mut(place).into_iter().for_each(|at| *at = Some(*value));
+        let name = name.as_deref().unwrap_or_default();
+        let place = operator(config, name)?;
+        if of_operator.get_mut(place).is_some_and(|at| at.replace(*value).is_some()) {
+            return Err(Error::new(Exit::Usage, format!("the share of {name} is given twice"))
+                .remedy("give each operator's share once"));
+        }
     }
     let named: f64 = of_operator.iter().flatten().sum();
     let unnamed = of_operator.iter().filter(|at| at.is_none()).count();
