@@ -137,6 +137,8 @@ struct Slots<'a> {
     next: u64,
     /// The last slot that was taken.
     last: Nanos,
+    /// Nothing leaves before it: the last slot when more or less came to be under way at once.
+    floor: Nanos,
     opening: &'a Opening,
     /// Openings before this one are over.
     place: usize,
@@ -145,7 +147,7 @@ struct Slots<'a> {
 impl<'a> Slots<'a> {
     fn new(gate: &'a Gate, start: Nanos) -> Self {
         let period = gate.rate.map(period);
-        Self { start, period, next: 1, last: start, opening: &gate.opening, place: 0 }
+        Self { start, period, next: 1, last: start, floor: 0, opening: &gate.opening, place: 0 }
     }
 
     /// Takes the first free slot not before this time; `None` where there is none any more.
@@ -158,7 +160,7 @@ impl<'a> Slots<'a> {
     /// The first free slot not before this time.
     fn find(&mut self, earliest: Nanos) -> Option<Nanos> {
         // Whoever came first goes first, also where more may be under way from now on.
-        let mut at = self.open(earliest.max(self.last))?;
+        let mut at = self.open(earliest.max(self.floor))?;
         let Some(period) = self.period else { return Some(at) };
         loop {
             self.next = self.next.max(at.saturating_sub(self.start).div_ceil(period));
@@ -268,7 +270,9 @@ impl At<'_> {
     /// The statement that is pulled at this time: when FaR answered about it.
     fn take(&mut self, at: Nanos) -> Option<Nanos> {
         if self.later.peek().is_some_and(|Reverse((due, _))| *due <= at) {
-            return self.later.pop().map(|Reverse((_, answered))| answered);
+            // Who was just asked about goes on: otherwise two that take turns would be asked about for ever.
+            let fresh = |due: Nanos, answered: Nanos| if due == answered { at } else { answered };
+            return self.later.pop().map(|Reverse((due, answered))| fresh(due, answered));
         }
         let (answered, left) = self.arrivals.front_mut()?;
         let answered = *answered;
@@ -293,7 +297,10 @@ impl At<'_> {
             let Some(change) = self.adapt.learn(at(sent), at(answered), said) else { continue };
             match self.desk.gate.rate {
                 Some(_) => self.slots.set_rate(change.to),
-                None => self.leases.set_bound(change.to.round() as usize),
+                None => {
+                    self.slots.floor = self.slots.last;
+                    self.leases.set_bound(change.to.round() as usize);
+                }
             }
             self.seen.least_used = self.seen.least_used.min(change.to / ceiling(&self.desk.gate));
             return true;
