@@ -754,10 +754,12 @@ mod tests {
                 desk.gate.opening = Opening(None);
             }
             let end = simulate(&model, Keep::default()).end.unwrap();
-            // A slot and a bundle: what two grids may differ by, and letters that change their order in the pool.
+            // A slot, a bundle, the journal's group before an intent and after an answer: what two grids may differ by, and
+            // letters that change their order in the pool.
             let slack = |model: &Model| {
                 let slot = model.desks.iter().chain([]).filter_map(|desk| desk.gate.rate).chain(model.far.rate).map(|rate| 1.0 / rate).fold(0.0, f64::max);
-                nanos(slot + 1.0 * 1e-3 * (model.threads as f64 + 1.0) + model.paper.per_bundle as f64 * model.paper.letter_s)
+                let group = model.habits.journal_group.as_secs_f64() + model.journal_s;
+                nanos(slot + 2.0 * group + 1e-3 * (model.threads as f64 + 1.0) + model.paper.per_bundle as f64 * model.paper.letter_s)
             };
             let allowance = slack(&model);
             prop_assert!(end <= simulate(&closed, Keep::default()).end.unwrap() + allowance, "always open");
