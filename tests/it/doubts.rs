@@ -271,7 +271,7 @@ fn all_in_doubt(journal: &Path) -> u64 {
             "BEGIN;
              CREATE TEMP TABLE one AS SELECT d.*, i.* FROM doubt d JOIN intent i ON i.number = d.intent LIMIT 1;
              INSERT INTO intent SELECT NULL, l.ordinal, 1, operator, address, at, seal_date, sender_cert, mediator_cert,
-                 renderer, NULL, request_sha256, message_id FROM look_up l, one;
+                 renderer, NULL, request_digest, message_id FROM look_up l, one;
              INSERT INTO doubt SELECT l.ordinal, i.number, i.operator, i.address, i.at, 1, 0, l.paper, one.reason
                  FROM look_up l JOIN intent i ON i.ordinal = l.ordinal, one;
              INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent)

@@ -29,7 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("track", &["config", "disk", "domain", "error", "watch"]),
     ("gateway", &["config", "domain", "error", "watch"]),
     ("bench", &["config", "disk", "domain", "error", "gateway", "intake", "lookup", "plan", "prepare", "track"]),
-    ("plan", &["config", "domain", "error", "intake"]),
+    ("plan", &["config", "domain", "error", "gateway", "intake"]),
     ("watch", &["domain", "error"]),
     ("sandbox", &["domain", "gateway::wire"]),
     ("disk", &["watch"]),
