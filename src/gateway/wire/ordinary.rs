@@ -1,7 +1,7 @@
 //! The ordinary answer to deliverSecure, read in one scan without a tree.
 //!
-//! A subset of what [`super::delivery`] understands, and never anything else: ASCII, the elements of the contract in
-//! their order with blanks between them, no attributes but namespaces, no character references, comments or CDATA. For
+//! A subset of what [`super::delivery`] understands, and never anything else: ASCII, at most an empty header, the elements
+//! of the contract in their order with blanks between them, no attributes but namespaces, no character references, comments or CDATA. For
 //! anything else it says nothing, and the tree is asked. A property test holds the two together.
 
 use super::answer::{DeliveryResult, printable};
@@ -29,6 +29,7 @@ pub(super) fn delivery(body: &[u8]) -> Option<DeliveryResult> {
     let text = DECLARATIONS.iter().find_map(|start| text.strip_prefix(start)).unwrap_or(text);
     let mut scan = Scan { rest: text, scope: ArrayVec::new(), open: ArrayVec::new() };
     scan.start(SOAP, "Envelope")?;
+    scan.header()?;
     scan.start(SOAP, "Body")?;
     scan.start(SERVICE_V3, "deliverSecureResponse")?;
     scan.start(SERVICE_V3, "return")?;
@@ -61,16 +62,38 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
+    /// The SOAP header, empty, where there is one.
+    fn header(&mut self) -> Option<()> {
+        self.blanks();
+        let tag = self.rest.get(1..)?.split([' ', '\t', '\r', '\n', '>', '/']).next()?;
+        if tag.rsplit(':').next() != Some("Header") {
+            return Some(());
+        }
+        if self.tag(SOAP, "Header")? {
+            self.blanks();
+            self.end()?;
+        }
+        Some(())
+    }
+
     /// A start tag of this name, after blanks.
     fn start(&mut self, namespace: &str, name: &str) -> Option<()> {
+        self.tag(namespace, name)?.then_some(())
+    }
+
+    /// A start tag of this name, after blanks; whether its end is still to come.
+    fn tag(&mut self, namespace: &str, name: &str) -> Option<bool> {
         self.blanks();
         self.take("<")?;
         let tag = self.until(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'>' | b'/'))?;
         let before = self.scope.len();
-        loop {
+        let ended = loop {
             let blanks = self.blanks();
             if self.take(">").is_some() {
-                break;
+                break false;
+            }
+            if self.take("/>").is_some() {
+                break true;
             }
             if !blanks {
                 return None;
@@ -81,13 +104,18 @@ impl<'a> Scan<'a> {
                 return None;
             }
             self.scope.try_push(declared).ok()?;
-        }
+        };
         let (prefix, local) = tag.split_once(':').unwrap_or(("", tag));
         let bound = self.scope.iter().rev().find(|(known, _)| *known == prefix)?.1;
         if local != name || bound != namespace || !prefix.is_empty() && !is_name(prefix) {
             return None;
         }
-        self.open.try_push((tag, before)).ok()
+        if ended {
+            self.scope.truncate(before);
+        } else {
+            self.open.try_push((tag, before)).ok()?;
+        }
+        Some(!ended)
     }
 
     /// `xmlns="…"` or `xmlns:p="…"`: prefix and namespace.
@@ -164,7 +192,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// The answer with these prefixes, blanks, declaration and texts.
-    fn answer(prefixes: [&str; 3], blank: &str, start: &str, texts: [&str; 3], inner: bool) -> String {
+    fn answer(prefixes: [&str; 3], blank: &str, start: &str, header: &str, texts: [&str; 3], inner: bool) -> String {
         let [soap, service, types] = prefixes;
         let [trans_id, recipient, delivered] = texts;
         let colon = |prefix: &str| if prefix.is_empty() { String::new() } else { format!("{prefix}:") };
@@ -173,10 +201,11 @@ mod tests {
             prefix => format!(" xmlns:{prefix}='{namespace}'"),
         };
         let (s, v, t) = (colon(soap), colon(service), colon(types));
+        let header = header.replace('%', &s);
         let (outer, here) = (xmlns(types, SERVICE), String::new());
         let (outer, here) = if inner { (here, outer) } else { (outer, here) };
         format!(
-            "{start}<{s}Envelope{}>{blank}<{s}Body>{blank}<{v}deliverSecureResponse{}{outer}>{blank}<{v}return>\
+            "{start}<{s}Envelope{}>{blank}{header}<{s}Body>{blank}<{v}deliverSecureResponse{}{outer}>{blank}<{v}return>\
              <{t}TransId{here}>{trans_id}</{t}TransId>{blank}<{t}Status{here}><{t}RecipientId>{recipient}\
              </{t}RecipientId>{blank}<{t}Delivered>{delivered}</{t}Delivered></{t}Status>{blank}</{v}return>\
              </{v}deliverSecureResponse></{s}Body>{blank}</{s}Envelope>{blank}",
@@ -197,9 +226,11 @@ mod tests {
         let texts = ["3832352f-fa74-4c17-ab6a-a6e3ab8324f3", "191212121212", "true"];
         for start in DECLARATIONS.into_iter().chain(["", "\n"]) {
             for prefixes in [["S", "s3", "s1"], ["SOAP-ENV", "ns2", ""], ["", "a", "b"]] {
-                let body = answer(prefixes, "\n  ", start, texts, true);
-                let read = delivery(body.as_bytes());
-                assert!(read.is_some_and(|read| read.delivered && read.recipient.is_some()), "{body}");
+                for header in ["", "<%Header/>", "<%Header></%Header>", "<%Header xmlns:q='u' >\n</%Header>\n"] {
+                    let body = answer(prefixes, "\n  ", start, header, texts, true);
+                    let read = delivery(body.as_bytes());
+                    assert!(read.is_some_and(|read| read.delivered && read.recipient.is_some()), "{body}");
+                }
             }
         }
     }
@@ -210,13 +241,14 @@ mod tests {
             prefixes in prop::array::uniform3(prop_oneof![Just(""), Just("S"), Just("ns2"), Just("s-1"), Just("xmla"), Just("1"), Just("é")]),
             blank in prop_oneof![Just(""), Just("\n "), Just("\u{a0}"), Just("<!-- -->"), Just("x")],
             start in prop_oneof![Just(""), Just(DECLARATIONS[0]), Just(DECLARATIONS[2]), Just("\u{feff}"), Just("<?xml version='1.0' encoding='UTF-16'?>"), Just("<!DOCTYPE a>")],
+            header in prop_oneof![Just(""), Just("<%Header/>"), Just("<%Header xmlns='q'></%Header>"), Just("<Header/>"), Just("<%Header>x</%Header>"), Just("<%Header/><%Header/>"), Just("<%Header><a/></%Header>"), Just("<%Body/>")],
             trans_id in "[ -~å&<]{0,40}",
             recipient in prop_oneof![Just("191212121212".to_owned()), "[0-9]{12}", "[ 0-9a-z]{0,14}"],
             delivered in prop_oneof![Just("true"), Just("false"), Just("1"), Just("0"), Just(" true"), Just("TRUE"), Just("")],
             inner: bool,
             changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![Just(None), any::<u8>().prop_map(Some), prop::sample::select(b"<>/&:='\" x".to_vec()).prop_map(Some)], any::<bool>()), 0..3),
         ) {
-            let mut body = answer(prefixes, blank, start, [&trans_id, &recipient, delivered], inner).into_bytes();
+            let mut body = answer(prefixes, blank, start, header, [&trans_id, &recipient, delivered], inner).into_bytes();
             agrees(&body)?;
             for (place, byte, insert) in changes {
                 let at = place.index(body.len());
