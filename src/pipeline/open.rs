@@ -22,6 +22,7 @@ use crate::track::{
     RunHeader, RunOperator, Work,
 };
 use crate::watch::{self, Handshakes, Progress, Stage};
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -339,6 +340,7 @@ async fn settle_doubts(run: &Run) -> Result<Vec<Vec<OpenIntent>>> {
         ordered.contains(&open.intent.ordinal)
             || policy.is_some_and(|at| at.in_doubt == InDoubt::Resend && open.intent.attempt < at.attempts)
     };
+    let mut ends = Vec::new();
     for mut open in run.journal.open_intents()? {
         let index = run.desk(open.intent.operator).filter(|index| resends(*index, &open));
         if let Some(desk) = index.and_then(|index| again.get_mut(index)) {
@@ -351,9 +353,12 @@ async fn settle_doubts(run: &Run) -> Result<Vec<Vec<OpenIntent>>> {
         let end = End::InDoubt(Reason::Interrupted);
         let at = Timestamp::now();
         let row = DigitalEnd { ordinal, attempt, at, end, fault_code: None, call_id: None, detail: None };
-        run.journal.end_digital(row).await?;
-        run.progress.ended(1);
+        ends.push(run.journal.end_digital(row));
     }
+    // Together: the first request of the resume waits for them.
+    let ended = ends.len();
+    try_join_all(ends).await?;
+    run.progress.ended(ended as u64);
     let mut after = 0;
     loop {
         let page = run.journal.in_doubt(after, deliver::PAGE)?;

@@ -128,11 +128,12 @@ impl Progress {
         line
     }
 
-    /// Ends a second over the last minute, or since the start when that is shorter.
+    /// Ends a second since the last line that is a minute old, or since the start where none is.
     fn recent_rate(&self, now: Instant, done: u64) -> f64 {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.push((now, done));
-        recent.retain(|(at, _)| now.duration_since(*at) <= Duration::from_secs(60));
+        let old = recent.iter().take_while(|(at, _)| now.duration_since(*at) >= Duration::from_secs(60)).count();
+        recent.drain(..old.saturating_sub(1));
         match recent.first() {
             Some((at, before)) if now > *at => (done - before) as f64 / now.duration_since(*at).as_secs_f64(),
             _ => 0.0,
@@ -184,5 +185,25 @@ mod tests {
         let line = progress.line(Instant::now() + Duration::from_secs(1));
         assert!(line.starts_with("40/100 settled"), "{line}");
         assert!(line.contains("left"), "{line}");
+    }
+
+    #[test]
+    fn lines_that_are_minutes_apart_tell_the_rate_between_them() {
+        let progress = Progress::new([]);
+        progress.enter(Stage::Sending);
+        progress.total.store(100_000, Ordering::Relaxed);
+        let start = Instant::now();
+        for minute in 1..=5_u64 {
+            progress.ended(600 * minute);
+            let line = progress.line(start + Duration::from_secs(61 * minute));
+            let rate = format!(" settled, {:.0}/s", 600.0 * minute as f64 / 61.0);
+            assert!(line.contains(&rate), "{line}");
+        }
+        // Of lines that are closer the oldest within the minute counts.
+        for second in 1..=120_u64 {
+            progress.ended(20);
+            let line = progress.line(start + Duration::from_secs(305 + second));
+            assert!(second < 61 || line.contains(" settled, 20/s"), "{line}");
+        }
     }
 }
