@@ -224,6 +224,11 @@ fn take_through(run: Run, remembered: Remembered) -> Result<Ended> {
     ended
 }
 
+/// Whether slots are to be met: an operator's rate is agreed.
+fn is_paced(config: &Config) -> bool {
+    config.operators.iter().any(|operator| operator.rate_per_s != Rate::Unlimited)
+}
+
 fn second_pass(run: Run) -> Result<Ended> {
     run.progress.enter(Stage::Sending);
     run.progress.total.store(run.journal.counts()?.of(Outcome::Pending), Ordering::Relaxed);
@@ -231,7 +236,7 @@ fn second_pass(run: Run) -> Result<Ended> {
     // Connections need little beside signatures: a request costs its thread some tenth of what its letter costs the CPU
     // pool. One thread for four cores; more only wake each other and take the cores from the letters. Where a rate is
     // agreed two at least: a slot must not pass because the one thread is reading a page or an answer.
-    let paced = run.config.operators.iter().any(|operator| operator.rate_per_s != Rate::Unlimited);
+    let paced = is_paced(&run.config);
     let threads = run.letters.pool().current_num_threads().div_ceil(4).max(if paced { 2 } else { 1 });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -490,7 +495,8 @@ impl Run {
             config.paper.as_ref().and_then(|paper| paper.folder.clone()).unwrap_or_else(|| folder.join("paper"));
         Ok(Self {
             protected: protected(config.protected.iter().chain(&header.protected_file), &*installation)?,
-            workshop: Workshop::new(keys.sender, keys.mediator, keys.recipients, config.run.message_limit_bytes),
+            workshop: Workshop::new(keys.sender, keys.mediator, keys.recipients, config.run.message_limit_bytes)
+                .yielding(is_paced(&config)),
             printer: RwLock::new(keys.printer.map(Arc::new)),
             numbers: config
                 .operators

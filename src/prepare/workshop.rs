@@ -6,7 +6,7 @@ use super::compose::{ComposeError, Composer, RENDERER_VERSION, Sheet, neutral_bo
 use super::encrypt::{CmsRecipient, ContentSecrets, EncryptError};
 use super::envelope::{self, Content, Delivery, Document, EnvelopeError, Message, Support};
 use super::keys::Certificate;
-use super::sign::Signer;
+use super::sign::{SignError, Signer};
 use crate::config;
 use crate::domain::{Attachment, Identity, Kontrolluppgift, Letter, MessageId, Organisation, Sealed};
 use crate::watch::crash;
@@ -56,6 +56,8 @@ pub struct Workshop {
     /// By operator.
     recipients: RwLock<Vec<Recipients>>,
     limit_bytes: usize,
+    /// Whether a thread steps aside before each signature.
+    yields: bool,
 }
 
 /// Who signs: sender and mediator.
@@ -145,7 +147,16 @@ impl Workshop {
     ) -> Self {
         let signers = RwLock::new(Known { in_force: Signers { sender, mediator }, earlier: Vec::new() });
         let recipients = recipients.into_iter().map(|one| one.into_iter().map(Arc::new).collect()).collect();
-        Self { composer: Composer::new(), signers, recipients: RwLock::new(recipients), limit_bytes }
+        Self { composer: Composer::new(), signers, recipients: RwLock::new(recipients), limit_bytes, yields: false }
+    }
+
+    /// Whether its threads step aside before each signature, for who waits for a processor: at an agreed rate a slot is
+    /// lost while three milliseconds of letters are made before anybody is let in. A machine whose processors are
+    /// wanted by other programs then gives the letters less of them.
+    #[must_use]
+    pub const fn yielding(mut self, yields: bool) -> Self {
+        self.yields = yields;
+        self
     }
 
     /// New letters are signed by this sender from now on.
@@ -253,7 +264,9 @@ impl Workshop {
             attention: None,
             messages: &[message],
         };
-        let sealed = envelope::seal(&delivery, &*signers.sender, &*signers.mediator, job.seal_date)?;
+        let sender = Yielding { signer: &*signers.sender, yields: self.yields };
+        let mediator = Yielding { signer: &*signers.mediator, yields: self.yields };
+        let sealed = envelope::seal(&delivery, &sender, &mediator, job.seal_date)?;
         crash::point("signed");
         if sealed.bytes.len() > self.limit_bytes {
             return Err(PrepareError::TooLarge { bytes: sealed.bytes.len(), limit: self.limit_bytes });
@@ -308,6 +321,25 @@ impl Workshop {
         };
         let letter = Letter { subject: letter.subject, body: neutral_body(sheet), attachment: Some(attachment) };
         Ok((letter, Some(secrets.to_bytes().to_vec())))
+    }
+}
+
+/// A signer that steps aside before it signs.
+struct Yielding<'a> {
+    signer: &'a dyn Signer,
+    yields: bool,
+}
+
+impl Signer for Yielding<'_> {
+    fn certificate(&self) -> &Certificate {
+        self.signer.certificate()
+    }
+
+    fn sign_digest(&self, sha256: &[u8; 32], signature: &mut Vec<u8>) -> Result<(), SignError> {
+        if self.yields {
+            std::thread::yield_now();
+        }
+        self.signer.sign_digest(sha256, signature)
     }
 }
 
