@@ -42,6 +42,7 @@ const EVERYONE: [&str; 10] =
 /// A send and what it is like.
 struct Mix {
     name: &'static str,
+    /// Of a mix that is bound by the processor: where a letter takes two milliseconds of it. A faster machine gets more.
     statements: u64,
     /// Of every answer of the sandbox, and their spread.
     latency_ms: u64,
@@ -249,7 +250,11 @@ fn main() -> ExitCode {
 fn try_mix(mix: &Mix, folder: &Path, measured: &Path) -> Outcome {
     std::fs::create_dir_all(folder).unwrap();
     let export = folder.join("export.xml");
-    let statements = mix.statements.to_string();
+    let statements = match mix.limit {
+        "processor" => (mix.statements as f64 * (0.002 / letter_s(measured)).max(1.0)) as u64,
+        _ => mix.statements,
+    };
+    let statements = statements.to_string();
     let mut generate = vec!["generate", "--statements", &statements, "--out", export.to_str().unwrap()];
     generate.extend(mix.everyone.then_some("--addressable"));
     run(&generate);
@@ -432,6 +437,12 @@ fn cores() -> f64 {
     };
     let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(spin)).collect();
     threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+}
+
+/// Processor time of a letter.
+fn letter_s(measured: &Path) -> f64 {
+    let measured: Value = serde_json::from_slice(&std::fs::read(measured).unwrap()).unwrap();
+    ["compose_s", "sign_s", "seal_s"].iter().map(|stage| measured["stages"][stage].as_f64().unwrap()).sum()
 }
 
 fn measure(folder: &Path) -> PathBuf {
