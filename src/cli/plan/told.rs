@@ -1,12 +1,12 @@
 //! How a plan is told: as JSON (testdata/schemas/plan.json) and for people.
 
 use super::Planned;
-use super::assume::percent;
+use super::assume::{SLOWS, percent};
 use crate::cli::report::{duration, grouped};
 use crate::config::Config;
 use crate::domain::stockholm;
 use crate::plan::bottleneck::{Limit, per_second};
-use crate::plan::model::{Assumptions, Gate, HORIZON_DAYS, Model, Nanos};
+use crate::plan::model::{Assumptions, Desk, Gate, HORIZON_DAYS, Model, Nanos};
 use crate::plan::volumes::{Counted, Part};
 use crate::plan::{Machine, Measured, Outlook, Spreads};
 use jiff::Timestamp;
@@ -561,7 +561,10 @@ fn warnings(
     if faults_of_exports > 0 {
         warnings.push(format!("the exports have {faults_of_exports} faults outside their records: send would stop"));
     }
-    for (desk, seen) in model.desks.iter().zip(&outlook.likely.desks).filter(|(_, seen)| seen.least_used < 0.8) {
+    // Fewer are made up for in the next seconds, and say nothing but that one came.
+    let lasts = |desk: &Desk| desk.retries > SLOWS;
+    let slowed = model.desks.iter().zip(&outlook.likely.desks);
+    for (desk, seen) in slowed.filter(|(desk, seen)| lasts(desk) && seen.least_used < 0.8) {
         let (least, whole) = match desk.gate.rate {
             Some(rate) => (per_second((rate * seen.least_used * 10.0).round() / 10.0), per_second(rate)),
             None => (
