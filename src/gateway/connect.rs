@@ -144,13 +144,14 @@ impl Reply {
     }
 
     /// Whether the service itself has answered, and not what stands before it while it is down. 429 is a working gateway
-    /// that asks for patience; who refuses or redirects us speaks for itself.
+    /// that asks for patience; who refuses or redirects us speaks for itself. Any other answer must be SOAP, and say so.
     fn is_of_the_service(&self) -> bool {
+        let says = |what: fn(&[u8]) -> bool| self.body.as_ref().is_ok_and(|body| what(body));
         match self.status.as_u16() {
-            300..=499 => true,
+            300..=399 | 400 | 401 | 403 | 404 | 405 | 410 | 413 | 415 | 422 | 429 => true,
             502..=504 => false,
-            500.. => self.body.as_ref().is_ok_and(|body| wire::fault(body).is_some()),
-            _ => self.body.is_ok() && self.is_xml(),
+            400.. => says(|body| wire::fault(body).is_some()),
+            _ => self.is_xml() && says(wire::may_say),
         }
     }
 }
@@ -272,12 +273,18 @@ impl Gateway {
     /// *Errors*: all are surely-not-sent. Dropping the future leaves the old connection.
     pub async fn refresh(&self, lease: &mut Lease, address: &Address) -> Result<(), CallError> {
         let began = Instant::now();
-        let good = self.is_usable(&lease.connection);
+        // Until its slot it grows older still.
+        let good = self.is_usable(&lease.connection, self.pacer.lead().now());
         if !good {
             lease.connection = self.connection(address).await?;
         }
         self.pacer.lead().took_connection(if good { Duration::ZERO } else { began.elapsed() });
         Ok(())
+    }
+
+    /// Whether the connection of a lease may still be used.
+    pub fn is_fresh(&self, lease: &Lease) -> bool {
+        self.is_usable(&lease.connection, Duration::ZERO)
     }
 
     /// A connection of the pool, or a new one.
@@ -362,7 +369,7 @@ impl Gateway {
         loop {
             let mut connection = {
                 let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-                idle.retain(|connection| self.is_usable(connection));
+                idle.retain(|connection| self.is_usable(connection, Duration::ZERO));
                 let place = idle.iter().rposition(|connection| connection.address.same_server(address))?;
                 idle.remove(place)
             };
@@ -372,15 +379,15 @@ impl Gateway {
         }
     }
 
-    /// Open, not about to be closed, and by the client certificate that is in use now.
-    fn is_usable(&self, connection: &Connection) -> bool {
+    /// Open, not about to be closed within this time, and by the client certificate that is in use now.
+    fn is_usable(&self, connection: &Connection, within: Duration) -> bool {
         !connection.sender.is_closed()
-            && connection.used.elapsed() < connection.keeps
+            && connection.used.elapsed() + within < connection.keeps
             && connection.generation == self.tls.generation()
     }
 
     fn keep(&self, connection: Connection) {
-        if self.is_usable(&connection) {
+        if self.is_usable(&connection, Duration::ZERO) {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }

@@ -472,8 +472,8 @@ async fn stays_in_doubt(run: &Run, desk: &Desk, item: &Item, why: &str) -> Resul
     let (ordinal, attempt) = (item.routed.work.span.ordinal, item.routed.attempts);
     let operator = desk.settings.name.as_str();
     tracing::error!(ordinal, operator, why, "in doubt, and the same bytes cannot be made again: ask the operator");
-    let told = desk.told.lock().unwrap_or_else(PoisonError::into_inner).insert(why.to_owned());
-    if told {
+    let first = desk.told.lock().unwrap_or_else(PoisonError::into_inner).insert(why.to_owned());
+    if first {
         run.note("not_sent_again", &format!("{operator}: statements in doubt from {ordinal} on: {why}"));
     }
     let (end, detail) = (End::InDoubt(Reason::BytesDiffer), Some(why.to_owned()));

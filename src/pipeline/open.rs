@@ -171,10 +171,19 @@ fn go_on(order: &Order) -> Result<Ended> {
     journal.know_operators(&operators)?;
     let exports = fingerprints
         .iter()
-        .map(|fingerprint| Export::reopen(&fingerprint.staged, fingerprint).map_err(unreadable))
+        .map(|fingerprint| Export::reopen(&private_copy(&order.run, fingerprint), fingerprint).map_err(unreadable))
         .collect::<Result<Vec<_>>>()?;
     let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
     take_through(run, remembered)
+}
+
+/// Where an export's private copy is now: in this run's folder, from wherever it is named and wherever it was moved.
+fn private_copy(run: &Path, export: &ExportFingerprint) -> PathBuf {
+    let parent = export.staged.parent().and_then(Path::file_name);
+    match export.staged.file_name().filter(|_| parent == Some(COPIES.as_ref())) {
+        Some(name) => run.join(COPIES).join(name),
+        None => export.staged.clone(),
+    }
 }
 
 /// What the run's exports were when it began.

@@ -65,10 +65,12 @@ pub fn resolve(run: &Path, selection: &Selection, settlement: Settlement) -> Res
         // What a killed process left under way has no outcome at all yet.
         let chosen: BTreeSet<u64> = chosen.iter().map(|of| of.ordinal).collect();
         let ordered = journal.ordered_again()?;
-        // Ordered before, and still to be sent: it stands as it is.
-        let stands = |ordinal: &u64| settlement == Settlement::Resend && ordered.contains(ordinal);
-        let chosen: BTreeSet<u64> = chosen.into_iter().filter(|ordinal| !stands(ordinal)).collect();
         let mut left = journal.open_intents()?;
+        // Ordered before, and still to be sent: it stands as it is. What came back in doubt is ordered anew.
+        let open: BTreeSet<u64> = left.iter().map(|open| open.intent.ordinal).collect();
+        let stands =
+            |ordinal: &u64| settlement == Settlement::Resend && ordered.contains(ordinal) && open.contains(ordinal);
+        let chosen: BTreeSet<u64> = chosen.into_iter().filter(|ordinal| !stands(ordinal)).collect();
         left.retain(|open| chosen.contains(&open.intent.ordinal));
         for group in left.chunks(GROUP) {
             let ends = group.iter().map(|open| {

@@ -79,6 +79,7 @@ pub async fn attempt<E>(
     while !good {
         let another = tokio::time::timeout(PATIENCE, permit(pacer, Duration::ZERO, what.drain));
         let cause = match another.await {
+            Ok(Ok(_)) if !what.gateway.is_fresh(&lease) => "the connection has become old".into(),
             Ok(Ok(slot)) => {
                 good = pacer.wait(slot).await;
                 continue;

@@ -122,7 +122,8 @@ pub(super) fn delivery_by_tree(body: &[u8]) -> Result<Answer<DeliveryResult>, Wi
     Ok(Answer::Response(DeliveryResult { trans_id, recipient, delivered }))
 }
 
-/// Reads the answer to isReachable. Entries whose RecipientId is no identity are left out: nobody asked for them.
+/// Reads the answer to isReachable. Entries whose RecipientId is no identity are left out: nobody asked for them. So are
+/// those that say something twice: they say nothing.
 pub fn reachability(body: &[u8]) -> Result<Answer<Vec<Reachability>>, WireError> {
     let tree = Tree::read(body)?;
     if let Some(fault) = tree.fault() {
@@ -139,7 +140,14 @@ pub fn reachability(body: &[u8]) -> Result<Answer<Vec<Reachability>>, WireError>
         .map(Answer::Response)
 }
 
+/// What an entry says once.
+const ONCE: [&str; 8] =
+    ["AccountStatus", "RecipientId", "Pending", "Type", "ServiceSupplier", "Id", "ServiceAdress", "SenderAccepted"];
+
 fn one_reachability(entry: &Node) -> Result<Option<Reachability>, WireError> {
+    if entry.says_twice(RECIPIENT, &ONCE) {
+        return Ok(None);
+    }
     let status = entry.child(RECIPIENT, "AccountStatus").ok_or(WireError::Lacks("AccountStatus"))?;
     let id = status.child(RECIPIENT, "RecipientId").ok_or(WireError::Lacks("RecipientId"))?;
     let Ok(recipient) = Identity::pattern(id.text.trim()) else { return Ok(None) };
@@ -153,13 +161,16 @@ fn one_reachability(entry: &Node) -> Result<Option<Reachability>, WireError> {
     let sender_accepted =
         entry.child(RECIPIENT, "SenderAccepted").and_then(Node::boolean).ok_or(WireError::Lacks("SenderAccepted"))?;
     let text = |node: &Node, name| node.child(RECIPIENT, name).map(|at| at.text.trim().to_owned()).unwrap_or_default();
-    if status.children(RECIPIENT, "ServiceSupplier").count() > 1 {
-        return Err(WireError::Lacks("a single ServiceSupplier"));
-    }
     let supplier = status
         .child(RECIPIENT, "ServiceSupplier")
         .map(|supplier| ServiceSupplier { id: text(supplier, "Id"), service_address: text(supplier, "ServiceAdress") });
     Ok(Some(Reachability { recipient, mailbox, pending, sender_accepted, supplier }))
+}
+
+/// Whether a body may be SOAP that says something: a response or a fault.
+pub fn may_say(body: &[u8]) -> bool {
+    let has = |what: &[u8]| memchr::memmem::find(body, what).is_some();
+    has(b"Envelope") && (has(b"Response") || has(b"Fault"))
 }
 
 /// Reads a fault, if the body is one: of any SOAP envelope, whatever the HTTP status.
@@ -290,6 +301,12 @@ impl Tree {
 }
 
 impl Node {
+    /// Whether anywhere in it one of these names stands beside itself.
+    fn says_twice(&self, namespace: &str, once: &[&str]) -> bool {
+        once.iter().any(|name| self.children(namespace, name).count() > 1)
+            || self.children.iter().any(|child| child.says_twice(namespace, once))
+    }
+
     fn named(namespace: Rc<str>, name: Rc<str>) -> Self {
         Self { namespace, name, ..Self::default() }
     }

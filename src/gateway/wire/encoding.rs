@@ -15,7 +15,8 @@ pub fn in_utf8(body: Bytes, content_type: &str) -> Bytes {
         (Some((encoding, mark)), _) => ([Some(encoding), None], mark),
         (None, [b'<', 0, ..]) => ([Some(UTF_16LE), None], 0),
         (None, [0, b'<', ..]) => ([Some(UTF_16BE), None], 0),
-        _ => ([charset(content_type), declared(&body)], 0),
+        // Who says UTF-16 of a text whose characters are bytes has had it in such strings once.
+        _ => ([charset(content_type), declared(&body)].map(|said| said.map(of_bytes)), 0),
     };
     let mut said = said.into_iter().flatten().peekable();
     if said.peek().is_none_or(|first| *first == UTF_8) && simdutf8::basic::from_utf8(&body).is_ok() {
@@ -24,6 +25,10 @@ pub fn in_utf8(body: Bytes, content_type: &str) -> Bytes {
     let text = body.get(mark..).unwrap_or_default();
     let decoded = said.find_map(|encoding| encoding.decode_without_bom_handling_and_without_replacement(text));
     decoded.map_or(body.clone(), |text| Bytes::from(text.into_owned()))
+}
+
+fn of_bytes(said: &'static Encoding) -> &'static Encoding {
+    if [UTF_16LE, UTF_16BE].contains(&said) { UTF_8 } else { said }
 }
 
 fn charset(content_type: &str) -> Option<&'static Encoding> {
@@ -75,6 +80,10 @@ mod tests {
             }
         }
         let declared = format!("<?xml version=\"1.0\" encoding=\"UTF-16\"?>{TEXT}");
+        for body in [declared.clone(), format!("{declared} ")] {
+            is(body.clone(), "text/xml", &body);
+            is(body.clone(), "text/xml; charset=utf-16", &body);
+        }
         for mark in ["", "\u{feff}"] {
             is(wide(&format!("{mark}{declared}"), u16::to_le_bytes), "text/xml; charset=utf-16", &declared);
             is(wide(&format!("{mark}{declared}"), u16::to_be_bytes), "text/xml", &declared);

@@ -10,7 +10,8 @@ mod ordinary;
 mod request;
 
 pub use answer::{
-    Answer, DeliveryResult, Fault, MailboxType, Reachability, ServiceSupplier, WireError, delivery, fault, reachability,
+    Answer, DeliveryResult, Fault, MailboxType, Reachability, ServiceSupplier, WireError, delivery, fault, may_say,
+    reachability,
 };
 pub use encoding::in_utf8;
 pub use request::is_reachable;
