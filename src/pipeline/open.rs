@@ -171,7 +171,15 @@ fn go_on(order: &Order) -> Result<Ended> {
     journal.know_operators(&operators)?;
     let exports = fingerprints
         .iter()
-        .map(|fingerprint| Export::reopen(&private_copy(&order.run, fingerprint), fingerprint).map_err(unreadable))
+        .map(|fingerprint| {
+            let copy = private_copy(&order.run, fingerprint);
+            Export::reopen(&copy, fingerprint).map_err(|error| {
+                unreadable(error).remedy(format!(
+                    "put {} back byte for byte (from a backup, or the export itself where it is UTF-8 and unchanged), and resume",
+                    copy.display()
+                ))
+            })
+        })
         .collect::<Result<Vec<_>>>()?;
     let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
     take_through(run, remembered)
