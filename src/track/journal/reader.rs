@@ -442,10 +442,7 @@ impl JournalReader {
     pub fn sent_again(&self) -> Result<u64, TrackError> {
         let one = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
         let query = || -> rusqlite::Result<i64> {
-            let ordered = match one("SELECT count(*) FROM sqlite_schema WHERE name = 'resend'")? {
-                0 => 0,
-                _ => one("SELECT count(*) FROM resend")?,
-            };
+            let ordered = one("SELECT count(*) FROM resend")?;
             // An order and the request that follows it tell of the same attempt.
             let again = format!(
                 "SELECT count(*) FROM (SELECT DISTINCT ordinal, attempt FROM digital WHERE kind = {})",

@@ -218,8 +218,6 @@ impl<'c> Writer<'c> {
         if let Ok(employers) = self.employers.read() {
             self.employer_numbers = employers.iter().enumerate().map(|(at, of)| (*of, at as i64)).collect();
         }
-        // Journals of before have no such orders.
-        self.conn.execute_batch("CREATE TABLE IF NOT EXISTS resend(ordinal INTEGER PRIMARY KEY)")?;
         // What an earlier process did tells nothing of this one.
         self.conn.execute("DELETE FROM meta WHERE name = 'pulse'", [])?;
         let mut words = self.conn.prepare("SELECT value, number FROM word")?;
