@@ -442,7 +442,7 @@ impl Journal {
     /// Writes an audit line or event, durable with the next group. Identities in the text are masked.
     pub fn note(&self, kind: &str, text: &str) -> Result<(), TrackError> {
         self.healthy()?;
-        let op = Op { change: Change::Note(kind.to_owned(), text.to_owned()), urgent: false, done: None, room: None };
+        let op = Op { change: Change::Note(kind.to_owned(), text.to_owned()), urgent: false, done: None, _room: None };
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())
     }
 
@@ -455,7 +455,7 @@ impl Journal {
     pub fn pulse(&self, pulse: &Pulse) -> Result<(), TrackError> {
         self.healthy()?;
         let json = serde_json::to_string(pulse).unwrap_or_default();
-        let op = Op { change: Change::Pulse(json), done: None, room: None, urgent: false };
+        let op = Op { change: Change::Pulse(json), done: None, _room: None, urgent: false };
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())
     }
 
@@ -492,10 +492,10 @@ impl Journal {
         self.healthy()?;
         let room = self.inner.room.clone().acquire_owned().await.map_err(|_| self.gone())?;
         let (done, answer) = oneshot::channel();
-        let op = Op { change, urgent, done: Some(done), room: Some(room) };
+        let op = Op { change, urgent, done: Some(done), _room: Some(room) };
         // Never waits: the channel has room for every permit, and notes.
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())?;
-        answer.await.map_err(|_| self.gone())?
+        answer.await.map_err(|_| self.gone())?.result()
     }
 
     fn ask(&self, message: impl FnOnce(writer::Reply) -> Bulk) -> Result<(), TrackError> {
