@@ -32,10 +32,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::sync::{Notify, Semaphore};
 use tokio_rustls::TlsConnector;
 
 /// Largest answer that is read. isReachable with 1000 recipients is well under a megabyte.
 const ANSWER_LIMIT_BYTES: usize = 4 << 20;
+
+/// Connections that are made at once to a gateway. All together, a cold start would have each wait for the handshakes of
+/// all others; a few at a time, the first are soon there, and the rest resume their sessions or are not needed.
+const AT_ONCE: usize = 8;
 
 /// An https address: host, port and path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -99,6 +104,10 @@ pub struct Gateway {
     places: Places,
     throttle: Throttle,
     idle: Mutex<Vec<Connection>>,
+    /// Told when a connection has become idle.
+    returned: Notify,
+    /// Who may make a connection.
+    connecting: Semaphore,
     pacer: Pacer,
     breaker: Breaker,
     handshakes: AtomicU64,
@@ -182,6 +191,8 @@ impl Gateway {
             throttle: Throttle::new(settings.rate, settings.concurrency, Instant::now()),
             pacer: Pacer::new(settings.rate, settings.windows.clone(), Instant::now()),
             idle: Mutex::default(),
+            returned: Notify::new(),
+            connecting: Semaphore::new(AT_ONCE),
             breaker: Breaker::default(),
             handshakes: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
@@ -289,9 +300,20 @@ impl Gateway {
 
     /// A connection of the pool, or a new one.
     async fn connection(&self, address: &Address) -> Result<Connection, CallError> {
-        if let Some(connection) = self.idle_connection(address).await {
-            return Ok(connection);
-        }
+        let _turn = loop {
+            let returned = self.returned.notified();
+            if let Some(connection) = self.idle_connection(address).await {
+                return Ok(connection);
+            }
+            tokio::select! {
+                biased;
+                turn = self.connecting.acquire() => match self.idle_connection(address).await {
+                    Some(connection) => return Ok(connection),
+                    None => break turn,
+                },
+                () = returned => {}
+            }
+        };
         let connected = tokio::time::timeout(self.settings.connect_timeout, self.connect(address)).await;
         let connected = connected.unwrap_or_else(|_| {
             Err(CallError::NotSent(format!("no connection within {:?}", self.settings.connect_timeout)))
@@ -389,6 +411,7 @@ impl Gateway {
     fn keep(&self, connection: Connection) {
         if self.is_usable(&connection, Duration::ZERO) {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.returned.notify_one();
         }
     }
 
