@@ -97,16 +97,18 @@ impl Pacer {
         &self.gate
     }
 
-    /// Waits until the next slot is no more than `lead` away, and takes it: at the least half of that away.
+    /// Waits until the next slot is no more than the lead away, and takes it: `least` away or more.
+    ///
+    /// Nobody else takes a slot meanwhile. So who is ready already takes one as early as the others, and waits for its
+    /// time without the turn: were it later, those behind it would find the slots that they need gone by.
     ///
     /// *Errors*: the gate is shut, or will be at the slot. Dropping the future gives up the turn, and no slot is lost.
-    pub async fn permit(&self, lead: Duration) -> Result<Slot, Shut> {
+    pub async fn permit(&self, least: Duration) -> Result<Slot, Shut> {
         let _turn = self.turn.lock().await;
         loop {
             let changed = self.gate.changed();
-            let now = Instant::now();
-            // Who comes late, or is woken late, still tries the nearer slot: nobody else would take it.
-            let next = self.state().next(now, lead / 2);
+            let (now, lead) = (Instant::now(), self.lead.now());
+            let next = self.state().next(now, least.min(lead));
             let wait = next.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
             if let Some(shut) = self.gate.shut_in(wait) {
                 return Err(shut);
@@ -321,11 +323,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn slots_come_with_any_lead() {
+    async fn slots_come_however_far_away_they_must_be() {
         let pacer = pacer(Rate::PerSecond(20.0), Instant::now());
         let mut slots = Vec::new();
-        for lead_ms in [0, 5, 40, 0, 200, 0] {
-            slots.extend(pacer.permit(Duration::from_millis(lead_ms)).await.expect("open").at);
+        for least_ms in [0, 5, 40, 0, 200, 0] {
+            slots.extend(pacer.permit(Duration::from_millis(least_ms)).await.expect("open").at);
         }
         assert!(slots.len() == 6 && slots.is_sorted_by(|one, two| one < two), "{slots:?}");
     }

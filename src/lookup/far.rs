@@ -186,7 +186,7 @@ impl Far {
             }
             let mut lease = self.gateway.lease(&self.address).await?;
             loop {
-                match pacer.permit(pacer.lead().for_connection()).await {
+                match pacer.permit(pacer.lead().for_connection() / 2).await {
                     Ok(slot) => {
                         self.gateway.refresh(&mut lease, &self.address).await?;
                         if pacer.wait(slot).await {

@@ -49,7 +49,8 @@ pub async fn attempt<E>(
     let pacer = what.gateway.pacer();
     let wait = what.gateway.waits().permit.enter();
     let slot = loop {
-        let shut = match permit(pacer, pacer.lead().now(), what.drain).await {
+        // Who comes late, or is woken late, still tries a nearer slot: nobody else would take it.
+        let shut = match permit(pacer, pacer.lead().now() / 2, what.drain).await {
             Ok(slot) => {
                 let refreshed = tokio::select! {
                     biased;
@@ -94,10 +95,10 @@ pub async fn attempt<E>(
     Ok(Attempted::Made(verdict(what.recipient, &end)))
 }
 
-async fn permit(pacer: &Pacer, lead: Duration, drain: &CancellationToken) -> Result<Slot, Shut> {
+async fn permit(pacer: &Pacer, least: Duration, drain: &CancellationToken) -> Result<Slot, Shut> {
     tokio::select! {
         biased;
         () = drain.cancelled() => Err(Shut::Draining),
-        slot = pacer.permit(lead) => slot,
+        slot = pacer.permit(least) => slot,
     }
 }
