@@ -163,6 +163,24 @@ fn referees_take_the_documents() {
     }
 }
 
+#[test]
+fn fonts_are_embedded() {
+    let folder = tempfile::tempdir().unwrap();
+    let composer = Composer::new();
+    for (name, fonts) in [("Åsa", 1), ("François", 1), ("Łukasz", 2)] {
+        let file = folder.path().join("letter.pdf");
+        std::fs::write(&file, pdf(&compose(&composer, &with(&ordinary(), &[(216, name)]), false))).unwrap();
+        let Some(mut pdffonts) = referee::command("pdffonts") else { return };
+        let output = pdffonts.arg(&file).output().unwrap();
+        let listed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        // Embedded, a subset, with characters for its codes.
+        let embedded = |line: &&str| line.contains("Type 1C") && words(line).contains("yes yes yes");
+        assert_eq!(listed.lines().skip(2).filter(embedded).count(), fonts, "{listed}");
+        assert_eq!(listed.lines().count(), 2 + fonts, "{listed}");
+    }
+}
+
 fn text_of(document: &[u8], folder: &Path) -> Option<String> {
     let file = folder.join("letter.pdf");
     std::fs::write(&file, document).unwrap();
@@ -273,9 +291,11 @@ fn paper_has_the_address_in_the_window() {
 fn an_ordinary_letter_is_small() {
     let composer = Composer::new();
     let letter = compose(&composer, &ordinary(), false);
-    assert!(pdf(&letter).len() <= 16 * 1024, "{}", pdf(&letter).len());
-    let french = with(&ordinary(), &[(216, "François"), (217, "Muñoz Søndergård")]);
-    assert!(pdf(&compose(&composer, &french, false)).len() <= 20 * 1024);
+    assert!(pdf(&letter).len() <= 11 * 1024, "{}", pdf(&letter).len());
+    for (name, limit) in [("François Muñoz Søndergård", 15 * 1024), ("Łukasz Żółć-Ğüneş", 17 * 1024)] {
+        let letter = compose(&composer, &with(&ordinary(), &[(217, name)]), false);
+        assert!(pdf(&letter).len() <= limit, "{name} {}", pdf(&letter).len());
+    }
     assert_eq!(composer.slow_letters(), 0);
 }
 

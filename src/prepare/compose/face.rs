@@ -1,25 +1,51 @@
 //! The prepared fonts: which characters they have, under which codes, how wide.
 //!
-//! Three subsets of one font, each holding the one before it: the characters of letters and of Swedish names, all of
-//! WinAnsiEncoding, and Latin Extended-A beside it. A letter embeds the smallest that has all its characters.
+//! Three subsets of one font: the characters of letters and of Swedish names, all of WinAnsiEncoding, and Latin Extended-A
+//! with what stands beside it. A letter embeds the first that has all its characters.
 
 use super::layout::Face;
-use skrifa::instance::{LocationRef, Size};
-use skrifa::{FontRef, MetadataProvider};
+use skrifa::raw::ps::agl::name_to_char;
+use skrifa::raw::ps::cff::CffFontRef;
+use skrifa::raw::ps::cs::CommandSink;
+use skrifa::raw::types::Fixed;
 
 /// Fonts as they are embedded, smallest first; `font/README.md` says how they were made.
 pub(super) static FILES: [&[u8]; 3] =
-    [include_bytes!("font/base.ttf"), include_bytes!("font/winansi.ttf"), include_bytes!("font/full.ttf")];
+    [include_bytes!("font/base.cff"), include_bytes!("font/winansi.cff"), include_bytes!("font/full.cff")];
+
+/// Some of [`FILES`], by place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fonts(u8);
+
+impl Fonts {
+    /// All of them.
+    pub(super) const ALL: Self = Self((1 << FILES.len()) - 1);
+
+    /// Those that are in both.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether this one is among them.
+    pub(super) fn has(self, font: usize) -> bool {
+        self.0 >> font & 1 == 1
+    }
+
+    /// The smallest.
+    pub(super) fn first(self) -> Option<usize> {
+        (self.0 != 0).then_some(self.0.trailing_zeros() as usize)
+    }
+}
 
 /// A character of the prepared fonts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Glyph {
-    /// Which of [`FILES`] has it first.
-    pub tier: u8,
-    /// Its code in WinAnsiEncoding; 0 where it has none.
+    /// Which of [`FILES`] have it.
+    pub fonts: Fonts,
+    /// Its code: in WinAnsiEncoding, else in the encoding of the file itself.
     pub code: u8,
-    /// Its place in the last of [`FILES`].
-    pub id: u16,
+    /// Whether WinAnsiEncoding has it.
+    pub win_ansi: bool,
     /// Advance in thousandths of the size.
     pub advance: u16,
 }
@@ -39,27 +65,49 @@ impl Prepared {
     /// Reads the committed fonts. *Cost*: about a millisecond, once.
     pub(super) fn new() -> Self {
         let mut prepared = Self { low: vec![None; LOW as usize], high: Vec::new() };
-        let fonts: Vec<FontRef<'_>> = FILES.iter().filter_map(|file| FontRef::new(file).ok()).collect();
-        if let Some(last) = fonts.last() {
-            let widths = last.glyph_metrics(Size::unscaled(), LocationRef::default());
-            for (c, id) in last.charmap().mappings() {
-                let Some(c) = char::from_u32(c) else { continue };
-                let tier = fonts.iter().position(|font| font.charmap().map(c).is_some()).unwrap_or_default();
-                let advance = widths.advance_width(id).unwrap_or_default();
-                let glyph = Glyph {
-                    tier: tier as u8,
-                    code: win_ansi(c).unwrap_or_default(),
-                    id: id.to_u32() as u16,
-                    advance: advance as u16,
-                };
-                match prepared.low.get_mut(c as usize) {
-                    Some(place) => *place = Some(glyph),
-                    None => prepared.high.push((c, glyph)),
-                }
-            }
+        for (place, file) in FILES.iter().enumerate() {
+            prepared.read(place, file).unwrap_or_default();
         }
         prepared.high.sort_unstable_by_key(|(c, _)| *c);
         prepared
+    }
+
+    /// Takes in what a file has; `None` where it is no font.
+    fn read(&mut self, place: usize, file: &[u8]) -> Option<()> {
+        let font = CffFontRef::new_cff(file, 0, None).ok()?;
+        let subfont = font.subfont(0, &[]).ok()?;
+        let encoding = font.encoding()?;
+        for (id, name) in font.charset()?.iter().skip(1) {
+            let c = name_to_char(std::str::from_utf8(font.string(name)?).ok()?)?;
+            let own = || (0x80..=u8::MAX).find(|code| encoding.map(*code) == Some(id));
+            let glyph = Glyph {
+                fonts: Fonts(1 << place),
+                win_ansi: win_ansi(c).is_some(),
+                code: win_ansi(c).or_else(own)?,
+                advance: font.evaluate_charstring(&subfont, id, &[], &mut Unseen).ok()??.to_i32() as u16,
+            };
+            self.add(c, glyph);
+            if c == ' ' {
+                // WinAnsiEncoding draws the no-break space as a space.
+                self.add('\u{a0}', Glyph { code: 0xa0, ..glyph });
+            }
+        }
+        Some(())
+    }
+
+    fn add(&mut self, c: char, glyph: Glyph) {
+        let known = match self.low.get_mut(c as usize) {
+            Some(known) => known.get_or_insert(glyph),
+            None => {
+                let at = self.high.iter().position(|(known, _)| *known == c).unwrap_or(self.high.len());
+                if at == self.high.len() {
+                    self.high.push((c, glyph));
+                }
+                let Some((_, known)) = self.high.get_mut(at) else { return };
+                known
+            }
+        };
+        known.fonts.0 |= glyph.fonts.0;
     }
 
     /// The character's glyph; `None` where no prepared font has it.
@@ -70,12 +118,11 @@ impl Prepared {
         self.high.binary_search_by_key(&c, |(known, _)| *known).ok().and_then(|at| Some(self.high.get(at)?.1))
     }
 
-    /// The smallest font that has every character of a text; `None` where none has.
-    pub(super) fn tier(&self, text: &str) -> Option<u8> {
-        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            return Some(0);
-        }
-        text.chars().try_fold(0, |tier, c| if c == '\n' { Some(tier) } else { Some(self.glyph(c)?.tier.max(tier)) })
+    /// The fonts that have every character of a text.
+    pub(super) fn fonts(&self, text: &str) -> Fonts {
+        // Unaccented letters and digits are in all of them.
+        let others = text.chars().filter(|c| !c.is_ascii_alphanumeric() && !matches!(c, ' ' | '\n'));
+        others.fold(Fonts::ALL, |fonts, c| fonts.and(self.glyph(c).map(|glyph| glyph.fonts).unwrap_or_default()))
     }
 
     /// Every character with its glyph, ascending.
@@ -90,6 +137,16 @@ impl Face for Prepared {
     fn advance(&self, c: char) -> i32 {
         self.glyph(c).map_or(0, |glyph| i32::from(glyph.advance))
     }
+}
+
+/// Where an outline goes of which only the advance is asked.
+struct Unseen;
+
+impl CommandSink for Unseen {
+    fn move_to(&mut self, _: Fixed, _: Fixed) {}
+    fn line_to(&mut self, _: Fixed, _: Fixed) {}
+    fn curve_to(&mut self, _: Fixed, _: Fixed, _: Fixed, _: Fixed, _: Fixed, _: Fixed) {}
+    fn close(&mut self) {}
 }
 
 /// The code of a character in WinAnsiEncoding (ISO 32000-1, annex D).
@@ -113,21 +170,60 @@ mod tests {
     #[test]
     fn the_fonts_have_what_they_promise() {
         let prepared = Prepared::new();
-        for c in (' '..='~').chain("\u{a0}åäöÅÄÖéÉüÜ§–’”•…".chars()) {
-            assert_eq!(prepared.glyph(c).map(|glyph| glyph.tier), Some(0), "{c}");
+        let first = |text: &str| prepared.fonts(text).first();
+        for c in ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(" -/.,:()+&%@?=_'\u{a0}åäöÅÄÖéÉüÜ§–’”•…".chars())
+        {
+            assert_eq!(prepared.glyph(c).map(|glyph| glyph.fonts), Some(Fonts::ALL), "{c}");
         }
-        for c in ('\u{a1}'..='\u{ff}').filter(|c| *c != '\u{ad}') {
-            assert!(prepared.glyph(c).is_some_and(|glyph| glyph.tier <= 1 && glyph.code != 0), "{c}");
+        for c in (' '..='~').chain('\u{a1}'..='\u{ff}').filter(|c| *c != '\u{ad}') {
+            assert!(prepared.glyph(c).is_some_and(|glyph| glyph.fonts.has(1) && glyph.win_ansi), "{c}");
         }
-        for c in '\u{100}'..='\u{17f}' {
-            assert!(prepared.glyph(c).is_some(), "{c}");
+        for c in ('À'..='ÿ').filter(|c| !['×', '÷'].contains(c)).chain('\u{100}'..='\u{17f}') {
+            assert!(prepared.glyph(c).is_some_and(|glyph| glyph.fonts.has(2)), "{c}");
         }
-        assert!(prepared.glyph('ł').is_some_and(|glyph| glyph.code == 0 && glyph.tier == 2));
+        assert!(prepared.glyph('ł').is_some_and(|glyph| !glyph.win_ansi && glyph.fonts.first() == Some(2)));
         assert!(prepared.glyph('Ж').is_none());
-        assert_eq!(prepared.tier("Åsa Öberg"), Some(0));
-        assert_eq!(prepared.tier("José Muñoz"), Some(1));
-        assert_eq!(prepared.tier("Łukasz"), Some(2));
-        assert_eq!(prepared.tier("Анна"), None);
+        assert_eq!(first("Åsa Öberg"), Some(0));
+        assert_eq!(first("José Muñoz"), Some(1));
+        assert_eq!(first("½ José"), Some(1));
+        assert_eq!(first("Łukasz"), Some(2));
+        assert_eq!(first("Анна"), None);
+    }
+
+    #[test]
+    fn glyphs_have_the_names_that_win_ansi_goes_by() {
+        for file in FILES {
+            let font = CffFontRef::new_cff(file, 0, None).unwrap();
+            for (_, name) in font.charset().unwrap().iter().skip(1) {
+                let standard = name.resolve_standard().is_ok();
+                let name = std::str::from_utf8(font.string(name).unwrap()).unwrap();
+                let win_ansi = name_to_char(name).and_then(win_ansi).is_some();
+                assert_eq!(win_ansi, standard || name == "Euro", "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn codes_are_of_one_character() {
+        let prepared = Prepared::new();
+        let mut codes: Vec<_> = prepared.all().map(|(_, glyph)| (glyph.win_ansi, glyph.code)).collect();
+        let count = codes.len();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), count);
+    }
+
+    #[test]
+    fn advances_are_those_of_the_family() {
+        use skrifa::instance::{LocationRef, Size};
+        use skrifa::{FontRef, MetadataProvider};
+        let prepared = Prepared::new();
+        let family = FontRef::new(include_bytes!("font/wide.ttf")).unwrap();
+        let widths = family.glyph_metrics(Size::unscaled(), LocationRef::default());
+        for (c, glyph) in prepared.all() {
+            let advance = family.charmap().map(c).and_then(|id| widths.advance_width(id));
+            assert_eq!(advance, Some(f32::from(glyph.advance)), "{c}");
+        }
     }
 
     #[test]

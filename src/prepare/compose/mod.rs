@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use words::{Block, Words};
 
 /// Version of the renderer; recorded with every intent, since a letter is the same bytes only for the same version.
-pub const RENDERER_VERSION: u32 = 2;
+pub const RENDERER_VERSION: u32 = 3;
 
 /// File name of the document: free of personal data.
 const FILE_NAME: &str = "kontrolluppgift.pdf";
@@ -119,7 +119,7 @@ impl Composer {
         words: &Words<'_>,
         envelope: Option<&Envelope<'_>>,
     ) -> Result<(Vec<u8>, Option<Begun>), ComposeError> {
-        let Some(tier) = self.tier(words, envelope) else {
+        let Some(font) = self.font(words, envelope) else {
             self.slow_letters.fetch_add(1, Ordering::Relaxed);
             let slow = self.slow.get_or_init(Slow::new);
             let words = slow.shown(words);
@@ -128,29 +128,26 @@ impl Composer {
             return slow.write(&words.title, &pages).map(|bytes| (bytes, None));
         };
         let pages = layout::pages(words, envelope, &self.prepared);
-        let (bytes, begun) = self.writer.write(&words.title, &pages, tier, &self.prepared);
+        let (bytes, begun) = self.writer.write(&words.title, &pages, font, &self.prepared);
         Ok((bytes, Some(begun)))
     }
 
     /// The smallest prepared font for every character of a letter; headings and labels are in all of them.
-    fn tier(&self, words: &Words<'_>, envelope: Option<&Envelope<'_>>) -> Option<u8> {
-        let mut tier = self.prepared.tier(&words.title)?;
-        let mut needs = |text: &str| {
-            tier = self.prepared.tier(text)?.max(tier);
-            Some(())
-        };
+    fn font(&self, words: &Words<'_>, envelope: Option<&Envelope<'_>>) -> Option<usize> {
+        let mut fonts = self.prepared.fonts(&words.title);
+        let mut needs = |text: &str| fonts = fonts.and(self.prepared.fonts(text));
         for block in &words.blocks {
             match block {
                 Block::Heading(_) => {}
-                Block::Paragraph(text) => needs(text)?,
-                Block::Link(_, url) => needs(url)?,
-                Block::Table(rows) => rows.iter().try_for_each(|row| needs(&row.value))?,
+                Block::Paragraph(text) => needs(text),
+                Block::Link(_, url) => needs(url),
+                Block::Table(rows) => rows.iter().for_each(|row| needs(&row.value)),
             }
         }
         for line in envelope.into_iter().flat_map(|envelope| envelope.address.iter().chain([&envelope.sender])) {
-            needs(line)?;
+            needs(line);
         }
-        Some(tier)
+        fonts.first()
     }
 }
 
@@ -168,6 +165,7 @@ fn words_of<'a>(sheet: &Sheet<'a>) -> Result<Words<'a>, ComposeError> {
 
 #[cfg(test)]
 mod tests {
+    use super::face::Fonts;
     use super::*;
     use crate::domain::{FIELDS, FORMS, Form};
     use std::borrow::Cow;
@@ -178,7 +176,7 @@ mod tests {
         let labels = FORMS.iter().flat_map(|form| [form.sender, form.recipient, form.body]).flatten();
         let labels = labels.map(|place| place.label).chain(FIELDS.iter().map(|field| field.label));
         for label in labels.chain(layout_words()) {
-            assert_eq!(composer.prepared.tier(label), Some(0), "{label}");
+            assert_eq!(composer.prepared.fonts(label), Fonts::ALL, "{label}");
         }
         let sender = Sender {
             id: None,
@@ -193,10 +191,10 @@ mod tests {
             let statement = Kontrolluppgift::new(form, text(form.nummer()), text("165021680250"), text("2022"));
             for correction in [false, true] {
                 let words = words_of(&Sheet { statement: &statement, sender: &sender, correction }).unwrap();
-                assert_eq!(composer.tier(&words, None), Some(0), "{form}");
+                assert_eq!(composer.font(&words, None), Some(0), "{form}");
                 for block in &words.blocks {
                     if let Block::Heading(heading) = block {
-                        assert_eq!(composer.prepared.tier(heading), Some(0), "{heading}");
+                        assert_eq!(composer.prepared.fonts(heading), Fonts::ALL, "{heading}");
                     }
                 }
             }

@@ -1,16 +1,18 @@
 //! The fast writer: a tagged PDF/UA-1 document from laid-out pages.
 //!
-//! Two letters of the same shape (the same items on the same pages, the same title, the same font) differ only in their
-//! content streams. All their other objects are a *frame*, made once for a shape, deflated together in one object
-//! stream, and kept, with the MD5 up to there: a letter then costs a copy of font and frame, its content streams and a
-//! cross-reference stream.
-//! Content streams are not deflated, since that costs more than all the rest.
+//! Two letters of the same shape (the same items and rules on the same pages, the same title, the same font) differ only
+//! in their text. All their other objects are a *frame*, made once for a shape, deflated together in one object stream,
+//! and kept, with the MD5 up to there: a letter then costs a copy of font and frame, its content streams and what they
+//! add to the frame's cross-reference stream. Content streams are not deflated, since that costs more than all the rest.
 //!
 //! ```text
-//! header · font file · ToUnicode                        <- one of three fonts
-//! XMP · object stream                                   <- the frame
-//! content stream of each page · cross-reference stream  <- the letter
+//! header · font file · ToUnicode                                     <- one of three fonts
+//! XMP · object stream · rules of each page · cross-reference stream  <- the frame
+//! text of each page · cross-reference stream                         <- the letter
 //! ```
+//!
+//! A font is a bare CFF file that is used under WinAnsiEncoding and, with letters beyond that, once more under its own
+//! encoding, so that every code is a byte.
 //!
 //! *Source*: ISO 32000-1 (PDF 1.7), ISO 14289-1 (PDF/UA-1). The same words give the same bytes; there are no dates.
 
@@ -39,24 +41,32 @@ pub(super) struct Writer {
 struct Font {
     /// The file's header, and the streams of the font.
     head: Vec<u8>,
-    /// Where those stand, for objects 1 to 3; the last is only there with wide characters.
+    /// Where those stand, for objects 1 to 3; the last is only there with codes of the file's own.
     offsets: [Option<usize>; 3],
     /// Base name with the subset's tag.
     name: String,
-    /// Widths of codes 32 to 255.
+    /// Its codes in WinAnsiEncoding.
+    win_ansi: Option<Codes>,
+    /// Its codes in the file's own encoding, for other characters.
+    own: Option<Codes>,
+}
+
+/// The codes of an encoding that a font has.
+struct Codes {
+    first: u8,
+    last: u8,
+    /// Of all from the first to the last, with blanks between.
     widths: String,
-    /// Widths of characters without such a code.
-    wide: Option<String>,
 }
 
 /// What letters of a shape share.
 struct Frame {
-    /// Metadata and object stream, objects 4 and 5.
+    /// Metadata, object stream, rules and cross-reference stream.
     tail: Vec<u8>,
-    /// Where those stand after the font.
-    offsets: [usize; 2],
-    /// How many objects the object stream has, from 6.
-    compressed: usize,
+    /// Where the last of them stands in the document.
+    cross_reference: usize,
+    /// Number of the stream of the first page's text.
+    texts: usize,
     /// MD5 of font and tail.
     begun: Begun,
 }
@@ -64,16 +74,17 @@ struct Frame {
 impl Writer {
     /// Deflates the fonts. *Cost*: some milliseconds, once.
     pub(super) fn new(prepared: &Prepared) -> Self {
-        let mut tiers = 0..;
-        let fonts = FILES.map(|file| Font::new(tiers.next().unwrap_or_default(), file, prepared));
+        let mut places = 0..;
+        let fonts = FILES.map(|file| Font::new(places.next().unwrap_or_default(), file, prepared));
         Self { fonts, frames: RwLock::default() }
     }
 
-    /// The document, and the MD5 of what it shares with others. `tier`: the font that has every character of the pages.
-    pub(super) fn write(&self, title: &str, pages: &[Page<'_>], tier: u8, prepared: &Prepared) -> (Vec<u8>, Begun) {
-        let [base, win_ansi, full] = &self.fonts;
-        let font = [base, win_ansi].get(usize::from(tier)).copied().unwrap_or(full);
-        let frame = self.frame(title, pages, tier, font);
+    /// The document, and the MD5 of what it shares with others. `place`: of the font that has every character of the
+    /// pages.
+    pub(super) fn write(&self, title: &str, pages: &[Page<'_>], place: usize, prepared: &Prepared) -> (Vec<u8>, Begun) {
+        let [.., last] = &self.fonts;
+        let font = self.fonts.get(place).unwrap_or(last);
+        let frame = self.frame(title, pages, place, font);
         let mut out = Vec::with_capacity(font.head.len() + frame.tail.len() + 8 * 1024);
         out.extend_from_slice(&font.head);
         out.extend_from_slice(&frame.tail);
@@ -81,18 +92,21 @@ impl Writer {
         let mut content = Vec::with_capacity(6 * 1024);
         for page in pages {
             content.clear();
-            write_page(&mut content, page, prepared);
-            let number = number::CATALOG + frame.compressed + contents.len();
-            contents.push(stream(&mut out, number, "", &content));
+            write_text(&mut content, page, prepared);
+            contents.push(stream(&mut out, frame.texts + contents.len(), "", &content));
         }
-        (finish(out, font, &frame, &contents), frame.begun.clone())
+        (finish(out, &frame, &contents), frame.begun.clone())
     }
 
-    fn frame(&self, title: &str, pages: &[Page<'_>], tier: u8, font: &Font) -> Arc<Frame> {
-        let mut shape = Vec::with_capacity(192);
-        shape.push(tier);
+    fn frame(&self, title: &str, pages: &[Page<'_>], place: usize, font: &Font) -> Arc<Frame> {
+        let mut shape = Vec::with_capacity(256);
+        shape.push(place as u8);
         for page in pages {
             shape.extend(page.items.iter().map(|item| item.role as u8));
+            shape.push(u8::MAX);
+            for (y, strong) in &page.rules {
+                shape.extend_from_slice(&(y * 2 + Tenths::from(*strong)).to_le_bytes());
+            }
             shape.push(u8::MAX);
         }
         shape.extend_from_slice(title.as_bytes());
@@ -120,42 +134,25 @@ fn stream(out: &mut Vec<u8>, number: usize, dictionary: &str, bytes: &[u8]) -> u
 const DEFLATED: &str = "/Filter/FlateDecode";
 
 impl Font {
-    fn new(tier: u8, file: &[u8], prepared: &Prepared) -> Self {
-        let mut widths = [0_u16; 224];
-        let mut single = Vec::new();
-        let mut wide = Vec::new();
-        for (c, glyph) in prepared.all().filter(|(_, glyph)| glyph.tier <= tier) {
-            match widths.get_mut(usize::from(glyph.code).wrapping_sub(32)) {
-                Some(width) => {
-                    *width = glyph.advance;
-                    single.push((u16::from(glyph.code), c));
-                }
-                None => wide.push((glyph, c)),
-            }
-        }
-        single.sort_unstable();
-        wide.sort_unstable_by_key(|(glyph, _)| glyph.id);
+    fn new(place: usize, file: &[u8], prepared: &Prepared) -> Self {
         let mut head = Vec::with_capacity(16 * 1024);
         head.extend_from_slice(b"%PDF-1.7\n%\xe5\xe4\xf6\xe9\n");
-        let dictionary = format!("{DEFLATED}/Length1 {}", file.len());
+        let dictionary = format!("/Subtype/Type1C{DEFLATED}");
         let file = stream(&mut head, number::FONT_FILE, &dictionary, &compress_to_vec_zlib(file, SMALLEST));
-        let map = to_unicode(1, single.into_iter());
-        let map = stream(&mut head, number::TO_UNICODE, DEFLATED, &map);
-        let mut offsets = [Some(file), Some(map), None];
-        let mut wide_widths = None;
-        if !wide.is_empty() {
-            wide_widths = Some(wide.iter().map(|(glyph, _)| format!("{}[{}]", glyph.id, glyph.advance)).collect());
-            let map = to_unicode(2, wide.iter().map(|(glyph, c)| (glyph.id, *c)));
-            offsets[2] = Some(stream(&mut head, number::WIDE_TO_UNICODE, DEFLATED, &map));
-        }
-        let tag = ["UTSKIA", "UTSKIB", "UTSKIC"].get(usize::from(tier)).copied().unwrap_or("UTSKIX");
-        Self {
-            head,
-            offsets,
-            name: format!("{tag}+NotoSans-Regular"),
-            widths: widths.map(|width| width.to_string()).join(" "),
-            wide: wide_widths,
-        }
+        let mut codes = |win_ansi, number| {
+            let glyphs = prepared.all().filter(|(_, glyph)| glyph.fonts.has(place) && glyph.win_ansi == win_ansi);
+            let mut glyphs: Vec<(u8, char, u16)> = glyphs.map(|(c, glyph)| (glyph.code, c, glyph.advance)).collect();
+            glyphs.sort_unstable();
+            let (first, last) = (glyphs.first()?.0, glyphs.last()?.0);
+            let width = |code| glyphs.iter().find(|glyph| glyph.0 == code).map_or(0, |glyph| glyph.2);
+            let widths = (first..=last).map(|code| width(code).to_string()).collect::<Vec<_>>().join(" ");
+            let map = to_unicode(glyphs.iter().map(|(code, c, _)| (*code, *c)));
+            Some((stream(&mut head, number, DEFLATED, &map), Codes { first, last, widths }))
+        };
+        let (map, win_ansi) = codes(true, number::TO_UNICODE).unzip();
+        let (own_map, own) = codes(false, number::OWN_TO_UNICODE).unzip();
+        let tag = ["UTSKIA", "UTSKIB", "UTSKIC"].get(place).copied().unwrap_or("UTSKIX");
+        Self { head, offsets: [Some(file), map, own_map], name: format!("{tag}+NotoSans-Regular"), win_ansi, own }
     }
 }
 
@@ -164,77 +161,67 @@ const SMALLEST: u8 = 10;
 /// Level of frames, which are deflated once for each shape: a seventieth larger, at a third of the cost.
 const QUICK: u8 = 6;
 
-/// A deflated ToUnicode CMap of codes of so many bytes.
-fn to_unicode(bytes: usize, codes: impl Iterator<Item = (u16, char)>) -> Vec<u8> {
-    let digits = bytes * 2;
-    let mut map = format!(
-        "/CIDInit/ProcSet findresource begin 12 dict begin begincmap/CIDSystemInfo<</Registry(Adobe)/Ordering(UCS)\
-         /Supplement 0>>def/CMapName/Adobe-Identity-UCS def/CMapType 2 def 1 begincodespacerange<{:0digits$X}>\
-         <{:0digits$X}>endcodespacerange\n",
-        0,
-        (1_u32 << (8 * bytes)) - 1,
-    );
-    // Runs of codes whose characters follow each other; a run stays inside one high byte, as the format wants.
-    let mut runs: Vec<(u16, u16, char)> = Vec::new();
+/// A deflated ToUnicode CMap of codes in ascending order.
+///
+/// WinAnsiEncoding alone would do for PDF/UA-1 (7.21.7), but then readers take the no-break space for a space.
+fn to_unicode(codes: impl Iterator<Item = (u8, char)>) -> Vec<u8> {
+    // Runs of codes that are as far apart as their characters. Codes between that the font lacks do no harm.
+    let mut runs: Vec<(u8, u8, u32)> = Vec::new();
     for (code, c) in codes {
+        let c = u32::from(c);
         match runs.last_mut() {
-            Some((first, last, from))
-                if *last + 1 == code
-                    && !code.is_multiple_of(256)
-                    && *from as u32 + u32::from(code - *first) == c as u32
-                    && !(c as u32).is_multiple_of(256) =>
-            {
-                *last = code;
-            }
+            // A run stays inside one high byte, as the format wants.
+            Some((first, last, from)) if *from + u32::from(code - *first) == c && *from >> 8 == c >> 8 => *last = code,
             _ => runs.push((code, code, c)),
         }
     }
-    for part in runs.chunks(100) {
-        let _ = writeln!(map, "{} beginbfrange", part.len());
-        for (first, last, c) in part {
-            let _ = write!(map, "<{first:0digits$X}><{last:0digits$X}><");
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(map, "{unit:04X}");
-            }
-            map.push_str(">\n");
-        }
-        map.push_str("endbfrange\n");
+    let mut map = format!(
+        "/CIDInit/ProcSet findresource begin 12 dict begin begincmap/CIDSystemInfo<</Registry(Adobe)/Ordering(UCS)\
+         /Supplement 0>>def/CMapName/Adobe-Identity-UCS def/CMapType 2 def 1 begincodespacerange<00><FF>\
+         endcodespacerange\n{} beginbfrange\n",
+        runs.len()
+    );
+    for (first, last, c) in runs {
+        let _ = writeln!(map, "<{first:02X}><{last:02X}><{c:04X}>");
     }
-    map.push_str("endcmap CMapName currentdict/CMap defineresource pop end end");
+    map.push_str("endbfrange\nendcmap CMapName currentdict/CMap defineresource pop end end");
     compress_to_vec_zlib(map.as_bytes(), SMALLEST)
 }
 
-/// Object numbers. Streams come first, then the object stream's, then contents and the cross-reference stream.
+/// Object numbers. Streams come first, then the object stream's, then rules, texts, and the cross-reference stream that
+/// adds the texts.
 mod number {
     pub(super) const FONT_FILE: usize = 1;
     pub(super) const TO_UNICODE: usize = 2;
-    pub(super) const WIDE_TO_UNICODE: usize = 3;
+    pub(super) const OWN_TO_UNICODE: usize = 3;
     pub(super) const METADATA: usize = 4;
     pub(super) const OBJECTS: usize = 5;
+    pub(super) const CROSS_REFERENCE: usize = 6;
     // In the object stream, in this order; the first page after them, then structure elements.
-    pub(super) const CATALOG: usize = 6;
-    pub(super) const INFO: usize = 7;
-    pub(super) const PAGES: usize = 8;
-    pub(super) const STRUCTURE: usize = 9;
-    pub(super) const PARENTS: usize = 10;
-    pub(super) const FONT: usize = 11;
-    pub(super) const DESCRIPTOR: usize = 12;
-    pub(super) const WIDE_FONT: usize = 13;
-    pub(super) const WIDE_DESCENDANT: usize = 14;
-    pub(super) const COLUMN_SCOPE: usize = 15;
-    pub(super) const ROW_SCOPE: usize = 16;
-    pub(super) const FIRST_PAGE: usize = 17;
+    pub(super) const CATALOG: usize = 7;
+    pub(super) const INFO: usize = 8;
+    pub(super) const PAGES: usize = 9;
+    pub(super) const STRUCTURE: usize = 10;
+    pub(super) const PARENTS: usize = 11;
+    pub(super) const FONT: usize = 12;
+    pub(super) const DESCRIPTOR: usize = 13;
+    pub(super) const OWN_FONT: usize = 14;
+    pub(super) const OWN_DESCRIPTOR: usize = 15;
+    pub(super) const COLUMN_SCOPE: usize = 16;
+    pub(super) const ROW_SCOPE: usize = 17;
+    pub(super) const FIRST_PAGE: usize = 18;
 }
 
 impl Frame {
     fn new(title: &str, pages: &[Page<'_>], font: &Font) -> Self {
         let elements = structure(pages);
         let first_element = number::FIRST_PAGE + pages.len();
-        let contents = first_element + elements.len();
+        let rules = first_element + elements.len();
+        let texts = rules + pages.len();
         let metadata = compress_to_vec_zlib(xmp(title).as_bytes(), QUICK);
 
         let title = pdf_string(title);
-        let mut objects: Vec<String> = Vec::with_capacity(contents);
+        let mut objects: Vec<String> = Vec::with_capacity(rules);
         objects.push(format!(
             "<</Type/Catalog/Pages {} 0 R/Lang(sv-SE)/MarkInfo<</Marked true>>/ViewerPreferences<</DisplayDocTitle \
              true>>/StructTreeRoot {} 0 R/Metadata {} 0 R>>",
@@ -245,11 +232,7 @@ impl Frame {
         objects.push(format!("<</Title{title}/Producer(utskick)>>"));
         let kids = list((0..pages.len()).map(|page| number::FIRST_PAGE + page));
         objects.push(format!("<</Type/Pages/Count {}/Kids[{kids}]>>", pages.len()));
-        objects.push(format!(
-            "<</Type/StructTreeRoot/K[{first_element} 0 R]/ParentTree {} 0 R/ParentTreeNextKey {}>>",
-            number::PARENTS,
-            pages.len()
-        ));
+        objects.push(format!("<</Type/StructTreeRoot/K[{first_element} 0 R]/ParentTree {} 0 R>>", number::PARENTS));
         let mut parents = String::from("<</Nums[");
         for page in 0..pages.len() {
             let leaves = elements.iter().enumerate();
@@ -257,48 +240,42 @@ impl Frame {
             let _ = write!(parents, "{page}[{}]", list(leaves.map(|(place, _)| first_element + place)));
         }
         objects.push(parents + "]>>");
-        let Font { name, widths, .. } = font;
-        objects.push(format!(
-            "<</Type/Font/Subtype/TrueType/BaseFont/{name}/FirstChar 32/LastChar 255/Widths[{widths}]/Encoding\
-             /WinAnsiEncoding/FontDescriptor {} 0 R/ToUnicode {} 0 R>>",
-            number::DESCRIPTOR,
-            number::TO_UNICODE
-        ));
-        // Ascent, descent, heights and box of Noto Sans Regular, in thousandths. Flags: non-symbolic.
-        objects.push(format!(
-            "<</Type/FontDescriptor/FontName/{name}/Flags 32/FontBBox[-621 -389 2800 1067]/ItalicAngle 0/Ascent 1069\
-             /Descent -293/CapHeight 714/XHeight 536/StemV 80/FontFile2 {} 0 R>>",
-            number::FONT_FILE
-        ));
-        if let Some(widths) = &font.wide {
+        // Flags: 32 for the standard Latin characters, 4 for others.
+        for (codes, encoding, descriptor, to_unicode, flags) in [
+            (&font.win_ansi, "/Encoding/WinAnsiEncoding", number::DESCRIPTOR, number::TO_UNICODE, 32),
+            (&font.own, "", number::OWN_DESCRIPTOR, number::OWN_TO_UNICODE, 4),
+        ] {
+            let Some(Codes { first, last, widths }) = codes else {
+                objects.extend(["null".to_owned(), "null".to_owned()]);
+                continue;
+            };
+            let name = &font.name;
             objects.push(format!(
-                "<</Type/Font/Subtype/Type0/BaseFont/{name}/Encoding/Identity-H/DescendantFonts[{} 0 R]/ToUnicode \
-                 {} 0 R>>",
-                number::WIDE_DESCENDANT,
-                number::WIDE_TO_UNICODE
+                "<</Type/Font/Subtype/Type1/BaseFont/{name}/FirstChar {first}/LastChar {last}/Widths[{widths}]{encoding}\
+                 /FontDescriptor {descriptor} 0 R/ToUnicode {to_unicode} 0 R>>"
             ));
+            // Ascent, descent, heights and box of Noto Sans Regular, in thousandths.
             objects.push(format!(
-                "<</Type/Font/Subtype/CIDFontType2/BaseFont/{name}/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)\
-                 /Supplement 0>>/FontDescriptor {} 0 R/CIDToGIDMap/Identity/DW 0/W[{widths}]>>",
-                number::DESCRIPTOR
+                "<</Type/FontDescriptor/FontName/{name}/Flags {flags}/FontBBox[-621 -389 2800 1067]/ItalicAngle 0/Ascent \
+                 1069/Descent -293/CapHeight 714/XHeight 536/StemV 80/FontFile3 {} 0 R>>",
+                number::FONT_FILE
             ));
-        } else {
-            objects.extend(["null".to_owned(), "null".to_owned()]);
         }
         objects.push("<</O/Table/Scope/Column>>".into());
         objects.push("<</O/Table/Scope/Row>>".into());
-        let fonts = match &font.wide {
-            Some(_) => format!("/F1 {} 0 R/F2 {} 0 R", number::FONT, number::WIDE_FONT),
-            None => format!("/F1 {} 0 R", number::FONT),
+        let fonts = match &font.own {
+            Some(_) => format!("/F {} 0 R/G {} 0 R", number::FONT, number::OWN_FONT),
+            None => format!("/F {} 0 R", number::FONT),
         };
         for page in 0..pages.len() {
             objects.push(format!(
-                "<</Type/Page/Parent {} 0 R/MediaBox[0 0 {} {}]/Resources<</Font<<{fonts}>>>>/Contents {} 0 R\
-                 /StructParents {page}/Tabs/S>>",
+                "<</Type/Page/Parent {} 0 R/MediaBox[0 0 {} {}]/Resources<</Font<<{fonts}>>>>/Contents[{} 0 R \
+                 {} 0 R]/StructParents {page}/Tabs/S>>",
                 number::PAGES,
                 points(PAGE.0),
                 points(PAGE.1),
-                contents + page
+                rules + page,
+                texts + page
             ));
         }
         for element in &elements {
@@ -329,53 +306,80 @@ impl Frame {
             body.push_str(object);
             body.push('\n');
         }
-        let dictionary = format!("/Type/ObjStm/N {}/First {}{DEFLATED}", objects.len(), index.len());
+        let objects_dictionary = format!("/Type/ObjStm/N {}/First {}{DEFLATED}", objects.len(), index.len());
+        let deflated = compress_to_vec_zlib((index + &body).as_bytes(), QUICK);
         let mut tail = Vec::with_capacity(4 * 1024);
-        let xmp = format!("/Type/Metadata/Subtype/XML{DEFLATED}");
-        let offsets = [
-            stream(&mut tail, number::METADATA, &xmp, &metadata),
-            stream(&mut tail, number::OBJECTS, &dictionary, &compress_to_vec_zlib((index + &body).as_bytes(), QUICK)),
-        ];
+        let metadata_dictionary = format!("/Type/Metadata/Subtype/XML{DEFLATED}");
+        let start = font.head.len();
+        let metadata = start + stream(&mut tail, number::METADATA, &metadata_dictionary, &metadata);
+        let packed = start + stream(&mut tail, number::OBJECTS, &objects_dictionary, &deflated);
+        let mut content = Vec::new();
+        let mut rules_at = Vec::with_capacity(pages.len());
+        for (place, page) in pages.iter().enumerate() {
+            content.clear();
+            write_rules(&mut content, page);
+            let deflated = compress_to_vec_zlib(&content, QUICK);
+            rules_at.push(start + stream(&mut tail, rules + place, DEFLATED, &deflated));
+        }
+        let cross_reference = start + tail.len();
+
+        let mut entries = vec![entry(0, 0, usize::MAX)];
+        entries.extend(font.offsets.map(|at| entry(u8::from(at.is_some()), at.unwrap_or_default(), 0)));
+        entries.extend([metadata, packed, cross_reference].map(|at| entry(1, at, 0)));
+        entries.extend((0..objects.len()).map(|place| entry(2, number::OBJECTS, place)));
+        entries.extend(rules_at.into_iter().map(|at| entry(1, at, 0)));
+        // Each as its difference from the one above it (predictor 12), which deflates to next to nothing.
+        let mut above = [0; ENTRY];
+        let mut rows = Vec::with_capacity(entries.len() * (1 + ENTRY));
+        for entry in entries {
+            rows.push(2);
+            rows.extend(entry.iter().zip(above).map(|(byte, above)| byte.wrapping_sub(above)));
+            above = entry;
+        }
+        let dictionary = format!(
+            "/Type/XRef/W[1 3 2]/Size {texts}/Root {} 0 R{DEFLATED}/DecodeParms<</Predictor 12/Columns {ENTRY}>>",
+            number::CATALOG
+        );
+        stream(&mut tail, number::CROSS_REFERENCE, &dictionary, &compress_to_vec_zlib(&rows, QUICK));
         let md5 = Md5::new().chain_update(&font.head).chain_update(&tail);
         let begun = Begun { md5, length: font.head.len() + tail.len() };
-        Self { tail, offsets, compressed: objects.len(), begun }
+        Self { tail, cross_reference, texts, begun }
     }
 }
 
-/// Adds the cross-reference stream.
-fn finish(mut out: Vec<u8>, font: &Font, frame: &Frame, contents: &[usize]) -> Vec<u8> {
+/// Bytes of an entry of a cross-reference stream.
+const ENTRY: usize = 6;
+
+/// An entry: a byte of kind, three of an offset or of a stream's number, two of a place in that stream.
+fn entry(kind: u8, second: usize, third: usize) -> [u8; ENTRY] {
+    let ([.., a, b, c], [.., d, e]) = (second.to_be_bytes(), third.to_be_bytes());
+    [kind, a, b, c, d, e]
+}
+
+/// Adds a cross-reference stream for the contents and itself; the frame's is the one before it.
+fn finish(mut out: Vec<u8>, frame: &Frame, contents: &[usize]) -> Vec<u8> {
     let at = out.len();
-    let itself = number::CATALOG + frame.compressed + contents.len();
-    // Bytes of an offset, and of a place in the object stream.
-    let (wide, narrow) = (if at < 1 << 16 { 2 } else { 4 }, if frame.compressed <= 1 << 8 { 1 } else { 2 });
+    let itself = frame.texts + contents.len();
     push(
         &mut out,
         format_args!(
-            "{itself} 0 obj<</Type/XRef/W[1 {wide} {narrow}]/Size {}/Root {} 0 R/Info {} 0 R/Length {}>>stream\n",
+            "{itself} 0 obj<</Type/XRef/W[1 3 2]/Index[{} {}]/Size {}/Root {} 0 R/Info {} 0 R/Prev {}/Length {}>>stream\n",
+            frame.texts,
+            contents.len() + 1,
             itself + 1,
             number::CATALOG,
             number::INFO,
-            (1 + wide + narrow) * (itself + 1)
+            frame.cross_reference,
+            ENTRY * (contents.len() + 1)
         ),
     );
-    let mut row = |kind: u8, second: usize, third: usize| {
-        out.push(kind);
-        out.extend(second.to_be_bytes().into_iter().skip(size_of::<usize>() - wide));
-        out.extend(third.to_be_bytes().into_iter().skip(size_of::<usize>() - narrow));
-    };
-    row(0, 0, usize::MAX);
-    for offset in font.offsets {
-        row(u8::from(offset.is_some()), offset.unwrap_or_default(), 0);
-    }
-    frame.offsets.iter().for_each(|offset| row(1, font.head.len() + offset, 0));
-    (0..frame.compressed).for_each(|place| row(2, number::OBJECTS, place));
-    contents.iter().chain([&at]).for_each(|offset| row(1, *offset, 0));
+    contents.iter().chain([&at]).for_each(|at| out.extend_from_slice(&entry(1, *at, 0)));
     push(&mut out, format_args!("\nendstream endobj\nstartxref\n{at}\n%%EOF\n"));
     out
 }
 
-/// A page's content stream.
-fn write_page(out: &mut Vec<u8>, page: &Page<'_>, prepared: &Prepared) {
+/// A page's rules.
+fn write_rules(out: &mut Vec<u8>, page: &Page<'_>) {
     out.extend_from_slice(b"/Artifact BMC .55 G .5 w\n");
     for (y, strong) in &page.rules {
         if !strong {
@@ -388,20 +392,20 @@ fn write_page(out: &mut Vec<u8>, page: &Page<'_>, prepared: &Prepared) {
             rule(out, *y);
         }
     }
-    out.extend_from_slice(b"S EMC BT .35 w\n");
+    out.extend_from_slice(b"S EMC");
+}
+
+/// A page's text.
+fn write_text(out: &mut Vec<u8>, page: &Page<'_>, prepared: &Prepared) {
+    out.extend_from_slice(b"BT .35 w\n");
     let mut pen = Pen { at: (0, 0), style: Style { size: 0, bold: false } };
     let mut id = 0;
     for item in &page.items {
-        let tag: &[u8] = match item.role {
-            Role::H1 => b"/H1<</MCID ",
-            Role::H2 => b"/H2<</MCID ",
-            Role::P => b"/P<</MCID ",
-            Role::FirstColumn | Role::SecondColumn | Role::Label => b"/TH<</MCID ",
-            Role::Value => b"/TD<</MCID ",
-            Role::Artifact => b"/Artifact BMC ",
-        };
-        out.extend_from_slice(tag);
-        if item.role != Role::Artifact {
+        if item.role == Role::Artifact {
+            out.extend_from_slice(b"/Artifact BMC ");
+        } else {
+            // The structure element says what it is; this tag decides nothing.
+            out.extend_from_slice(b"/P<</MCID ");
             integer(out, id);
             id += 1;
             out.extend_from_slice(b">>BDC ");
@@ -425,7 +429,7 @@ struct Pen {
 impl Pen {
     fn set(&mut self, out: &mut Vec<u8>, style: Style) {
         if style.size != self.style.size {
-            out.extend_from_slice(b"/F1 ");
+            out.extend_from_slice(b"/F ");
             tenths(out, style.size);
             out.extend_from_slice(b" Tf ");
         }
@@ -445,30 +449,37 @@ impl Pen {
     }
 }
 
-/// Shows a text: literal strings of single-byte codes, hexadecimal ones of the second font between them.
+/// Shows a text: strings of codes, each in the encoding that has them.
 fn show(out: &mut Vec<u8>, text: &str, size: Tenths, prepared: &Prepared) {
+    let choose = |out: &mut Vec<u8>, font: &[u8]| {
+        out.extend_from_slice(font);
+        tenths(out, size);
+        out.extend_from_slice(b" Tf");
+    };
+    let mut win_ansi = true;
     out.push(b'(');
     for c in text.chars() {
-        if (' '..='~').contains(&c) {
-            if matches!(c, '(' | ')' | '\\') {
-                out.push(b'\\');
-            }
+        // Nearly all.
+        if win_ansi && matches!(c, ' '..='\'' | '*'..='[' | ']'..='~') {
             out.push(c as u8);
             continue;
         }
-        match prepared.glyph(c) {
-            Some(glyph) if glyph.code != 0 => out.push(glyph.code),
-            Some(glyph) => {
-                out.extend_from_slice(b")Tj/F2 ");
-                tenths(out, size);
-                push(out, format_args!(" Tf<{:04X}>Tj/F1 ", glyph.id));
-                tenths(out, size);
-                out.extend_from_slice(b" Tf(");
-            }
-            None => {}
+        let Some(glyph) = prepared.glyph(c) else { continue };
+        if glyph.win_ansi != win_ansi {
+            win_ansi = glyph.win_ansi;
+            choose(out, if win_ansi { b")Tj/F " } else { b")Tj/G " });
+            out.push(b'(');
         }
+        if matches!(glyph.code, b'(' | b')' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(glyph.code);
     }
     out.extend_from_slice(b")Tj ");
+    if !win_ansi {
+        choose(out, b"/F ");
+        out.push(b' ');
+    }
 }
 
 fn rule(out: &mut Vec<u8>, y: Tenths) {
@@ -541,7 +552,7 @@ fn pdf_string(text: &str) -> String {
     out
 }
 
-/// The document's metadata: title, language, and that it is PDF/UA-1.
+/// The document's metadata: title, and that it is PDF/UA-1.
 fn xmp(title: &str) -> String {
     let title = title.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!(
@@ -549,7 +560,6 @@ fn xmp(title: &str) -> String {
          xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\"><rdf:Description rdf:about=\"\" \
          xmlns:dc=\"http://purl.org/dc/elements/1.1/\" xmlns:pdfuaid=\"http://www.aiim.org/pdfua/ns/id/\">\
          <pdfuaid:part>1</pdfuaid:part><dc:title><rdf:Alt><rdf:li xml:lang=\"x-default\">{title}</rdf:li></rdf:Alt>\
-         </dc:title><dc:language><rdf:Bag><rdf:li>sv-SE</rdf:li></rdf:Bag></dc:language></rdf:Description></rdf:RDF>\
-         </x:xmpmeta><?xpacket end=\"r\"?>"
+         </dc:title></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end=\"r\"?>"
     )
 }
