@@ -1,14 +1,14 @@
 //! The fast writer: a tagged PDF/UA-1 document from laid-out pages.
 //!
-//! Two letters of the same shape (the same items and rules on the same pages, the same title, the same font) differ only
-//! in their text. All their other objects are a *frame*, made once for a shape, deflated together in one object stream,
+//! Two letters of the same shape (the same items on the same pages, the same title, the same font) differ only in their
+//! content streams. All their other objects are a *frame*, made once for a shape, deflated together in one object stream,
 //! and kept, with the MD5 up to there: a letter then costs a copy of font and frame, its content streams and what they
 //! add to the frame's cross-reference stream. Content streams are not deflated, since that costs more than all the rest.
 //!
 //! ```text
-//! header · font file · ToUnicode                                     <- one of three fonts
-//! XMP · object stream · rules of each page · cross-reference stream  <- the frame
-//! text of each page · cross-reference stream                         <- the letter
+//! header · font file · ToUnicode                        <- one of three fonts
+//! XMP · object stream · cross-reference stream          <- the frame
+//! content stream of each page · cross-reference stream  <- the letter
 //! ```
 //!
 //! A font is a bare CFF file that is used under WinAnsiEncoding and, with letters beyond that, once more under its own
@@ -61,12 +61,12 @@ struct Codes {
 
 /// What letters of a shape share.
 struct Frame {
-    /// Metadata, object stream, rules and cross-reference stream.
+    /// Metadata, object stream and cross-reference stream.
     tail: Vec<u8>,
     /// Where the last of them stands in the document.
     cross_reference: usize,
-    /// Number of the stream of the first page's text.
-    texts: usize,
+    /// Number of the first page's content stream.
+    contents: usize,
     /// MD5 of font and tail.
     begun: Begun,
 }
@@ -92,21 +92,17 @@ impl Writer {
         let mut content = Vec::with_capacity(6 * 1024);
         for page in pages {
             content.clear();
-            write_text(&mut content, page, prepared);
-            contents.push(stream(&mut out, frame.texts + contents.len(), "", &content));
+            write_page(&mut content, page, prepared);
+            contents.push(stream(&mut out, frame.contents + contents.len(), "", &content));
         }
         (finish(out, &frame, &contents), frame.begun.clone())
     }
 
     fn frame(&self, title: &str, pages: &[Page<'_>], place: usize, font: &Font) -> Arc<Frame> {
-        let mut shape = Vec::with_capacity(256);
+        let mut shape = Vec::with_capacity(192);
         shape.push(place as u8);
         for page in pages {
             shape.extend(page.items.iter().map(|item| item.role as u8));
-            shape.push(u8::MAX);
-            for (y, strong) in &page.rules {
-                shape.extend_from_slice(&(y * 2 + Tenths::from(*strong)).to_le_bytes());
-            }
             shape.push(u8::MAX);
         }
         shape.extend_from_slice(title.as_bytes());
@@ -188,8 +184,8 @@ fn to_unicode(codes: impl Iterator<Item = (u8, char)>) -> Vec<u8> {
     compress_to_vec_zlib(map.as_bytes(), SMALLEST)
 }
 
-/// Object numbers. Streams come first, then the object stream's, then rules, texts, and the cross-reference stream that
-/// adds the texts.
+/// Object numbers. Streams come first, then the object stream's, then content streams, and the cross-reference stream
+/// that adds those.
 mod number {
     pub(super) const FONT_FILE: usize = 1;
     pub(super) const TO_UNICODE: usize = 2;
@@ -216,12 +212,11 @@ impl Frame {
     fn new(title: &str, pages: &[Page<'_>], font: &Font) -> Self {
         let elements = structure(pages);
         let first_element = number::FIRST_PAGE + pages.len();
-        let rules = first_element + elements.len();
-        let texts = rules + pages.len();
+        let contents = first_element + elements.len();
         let metadata = compress_to_vec_zlib(xmp(title).as_bytes(), QUICK);
 
         let title = pdf_string(title);
-        let mut objects: Vec<String> = Vec::with_capacity(rules);
+        let mut objects: Vec<String> = Vec::with_capacity(contents);
         objects.push(format!(
             "<</Type/Catalog/Pages {} 0 R/Lang(sv-SE)/MarkInfo<</Marked true>>/ViewerPreferences<</DisplayDocTitle \
              true>>/StructTreeRoot {} 0 R/Metadata {} 0 R>>",
@@ -269,13 +264,12 @@ impl Frame {
         };
         for page in 0..pages.len() {
             objects.push(format!(
-                "<</Type/Page/Parent {} 0 R/MediaBox[0 0 {} {}]/Resources<</Font<<{fonts}>>>>/Contents[{} 0 R \
-                 {} 0 R]/StructParents {page}/Tabs/S>>",
+                "<</Type/Page/Parent {} 0 R/MediaBox[0 0 {} {}]/Resources<</Font<<{fonts}>>>>/Contents {} 0 R\
+                 /StructParents {page}/Tabs/S>>",
                 number::PAGES,
                 points(PAGE.0),
                 points(PAGE.1),
-                rules + page,
-                texts + page
+                contents + page
             ));
         }
         for element in &elements {
@@ -313,21 +307,12 @@ impl Frame {
         let start = font.head.len();
         let metadata = start + stream(&mut tail, number::METADATA, &metadata_dictionary, &metadata);
         let packed = start + stream(&mut tail, number::OBJECTS, &objects_dictionary, &deflated);
-        let mut content = Vec::new();
-        let mut rules_at = Vec::with_capacity(pages.len());
-        for (place, page) in pages.iter().enumerate() {
-            content.clear();
-            write_rules(&mut content, page);
-            let deflated = compress_to_vec_zlib(&content, QUICK);
-            rules_at.push(start + stream(&mut tail, rules + place, DEFLATED, &deflated));
-        }
         let cross_reference = start + tail.len();
 
         let mut entries = vec![entry(0, 0, usize::MAX)];
         entries.extend(font.offsets.map(|at| entry(u8::from(at.is_some()), at.unwrap_or_default(), 0)));
         entries.extend([metadata, packed, cross_reference].map(|at| entry(1, at, 0)));
         entries.extend((0..objects.len()).map(|place| entry(2, number::OBJECTS, place)));
-        entries.extend(rules_at.into_iter().map(|at| entry(1, at, 0)));
         // Each as its difference from the one above it (predictor 12), which deflates to next to nothing.
         let mut above = [0; ENTRY];
         let mut rows = Vec::with_capacity(entries.len() * (1 + ENTRY));
@@ -337,13 +322,13 @@ impl Frame {
             above = entry;
         }
         let dictionary = format!(
-            "/Type/XRef/W[1 3 2]/Size {texts}/Root {} 0 R{DEFLATED}/DecodeParms<</Predictor 12/Columns {ENTRY}>>",
+            "/Type/XRef/W[1 3 2]/Size {contents}/Root {} 0 R{DEFLATED}/DecodeParms<</Predictor 12/Columns {ENTRY}>>",
             number::CATALOG
         );
         stream(&mut tail, number::CROSS_REFERENCE, &dictionary, &compress_to_vec_zlib(&rows, QUICK));
         let md5 = Md5::new().chain_update(&font.head).chain_update(&tail);
         let begun = Begun { md5, length: font.head.len() + tail.len() };
-        Self { tail, cross_reference, texts, begun }
+        Self { tail, cross_reference, contents, begun }
     }
 }
 
@@ -359,12 +344,12 @@ fn entry(kind: u8, second: usize, third: usize) -> [u8; ENTRY] {
 /// Adds a cross-reference stream for the contents and itself; the frame's is the one before it.
 fn finish(mut out: Vec<u8>, frame: &Frame, contents: &[usize]) -> Vec<u8> {
     let at = out.len();
-    let itself = frame.texts + contents.len();
+    let itself = frame.contents + contents.len();
     push(
         &mut out,
         format_args!(
             "{itself} 0 obj<</Type/XRef/W[1 3 2]/Index[{} {}]/Size {}/Root {} 0 R/Info {} 0 R/Prev {}/Length {}>>stream\n",
-            frame.texts,
+            frame.contents,
             contents.len() + 1,
             itself + 1,
             number::CATALOG,
@@ -378,26 +363,21 @@ fn finish(mut out: Vec<u8>, frame: &Frame, contents: &[usize]) -> Vec<u8> {
     out
 }
 
-/// A page's rules.
-fn write_rules(out: &mut Vec<u8>, page: &Page<'_>) {
-    out.extend_from_slice(b"/Artifact BMC .55 G .5 w\n");
+/// A page's content stream.
+fn write_page(out: &mut Vec<u8>, page: &Page<'_>, prepared: &Prepared) {
+    out.extend_from_slice(b"/Artifact BMC .55 g\n");
     for (y, strong) in &page.rules {
         if !strong {
-            rule(out, *y);
+            rule(out, *y, THIN);
         }
     }
-    out.extend_from_slice(b"S 0 G .8 w\n");
+    out.extend_from_slice(b"f 0 g\n");
     for (y, strong) in &page.rules {
         if *strong {
-            rule(out, *y);
+            rule(out, *y, STRONG);
         }
     }
-    out.extend_from_slice(b"S EMC");
-}
-
-/// A page's text.
-fn write_text(out: &mut Vec<u8>, page: &Page<'_>, prepared: &Prepared) {
-    out.extend_from_slice(b"BT .35 w\n");
+    out.extend_from_slice(b"f EMC BT .35 w\n");
     let mut pen = Pen { at: (0, 0), style: Style { size: 0, bold: false } };
     let mut id = 0;
     for item in &page.items {
@@ -482,13 +462,17 @@ fn show(out: &mut Vec<u8>, text: &str, size: Tenths, prepared: &Prepared) {
     }
 }
 
-fn rule(out: &mut Vec<u8>, y: Tenths) {
-    for (x, operator) in [(RULE.0, b" m "), (RULE.1, b" l\n")] {
-        tenths(out, x);
+/// How thick rules are.
+const THIN: Tenths = 5;
+const STRONG: Tenths = 8;
+
+/// A rule: as a rectangle, which is shorter to say than a line.
+fn rule(out: &mut Vec<u8>, y: Tenths, thick: Tenths) {
+    for number in [RULE.0, y - thick / 2, RULE.1 - RULE.0, thick] {
+        tenths(out, number);
         out.push(b' ');
-        tenths(out, y);
-        out.extend_from_slice(operator);
     }
+    out.extend_from_slice(b"re\n");
 }
 
 /// A number in decimal digits; formatting machinery would be a third of a letter's cost.

@@ -114,7 +114,7 @@ def shortest(contours, width):
     """The charstring with each contour begun where that makes it shortest by itself.
 
     The leftmost of such places, so that the same shape is the same bytes in every glyph, which deflates well;
-    subroutines deflate worse.
+    subroutines did not pay.
     """
     turned = []
     for contour in contours:
