@@ -9,7 +9,7 @@ use super::purge::{COPIES, remove_payload};
 use super::renew::{self, Watched};
 use super::{paper, pulse, release, route, space};
 use crate::config::{Config, InDoubt, Rate};
-use crate::disk::Disk;
+use crate::disk::{Disk, folder_of};
 use crate::domain::{Digester, Identity, Kontrolluppgift, Outcome, PersonDigest, Purpose, Reason, stockholm};
 use crate::error::{Error, Exit, Result};
 use crate::gateway::{Gateway, GatewaySettings};
@@ -117,8 +117,8 @@ pub fn send(order: &Order) -> Result<Ended> {
         true => Access::InPlace,
         false => Access::Staged(copies),
     };
-    let exports =
-        order.exports.iter().map(|path| Export::open(path, &access).map_err(unreadable)).collect::<Result<Vec<_>>>()?;
+    let open = |path: &PathBuf| Export::open(&place(path), &access).map_err(unreadable);
+    let exports = order.exports.iter().map(open).collect::<Result<Vec<_>>>()?;
     let remembered = Remembered { accept_rejects: order.accept_rejects, again: order.again, in_place: order.in_place };
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let header = RunHeader {
@@ -203,13 +203,27 @@ fn fingerprints(header: &RunHeader) -> Result<Vec<ExportFingerprint>> {
     header.exports.iter().map(read).collect()
 }
 
+/// Where a file lies, whatever the working directory: its name in its folder, which is there even where the file is not.
+fn place(path: &Path) -> PathBuf {
+    let folder = folder_of(path).canonicalize();
+    match (folder, path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()),
+    }
+}
+
 /// Exports named on the command line must be those that the run began with, and hold what they held. One that is gone
 /// is not missed: the run has its own copy.
 fn same_exports(named: &[PathBuf], exports: &[ExportFingerprint]) -> Result<()> {
-    let resolved = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let one_file = |one: &Path, other: &Path| match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
+    };
+    let is_of = |named: &PathBuf, export: &ExportFingerprint| {
+        place(named) == place(&export.path) || one_file(named, &export.path)
+    };
     let same = named.is_empty()
-        || named.len() == exports.len()
-            && named.iter().zip(exports).all(|(named, export)| resolved(named) == resolved(&export.path));
+        || named.len() == exports.len() && named.iter().zip(exports).all(|(named, export)| is_of(named, export));
     if !same {
         return Err(Error::new(Exit::Usage, "the run folder holds a run of other exports")
             .remedy("name a new run folder, or go on with this run by `utskick resume`"));

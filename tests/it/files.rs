@@ -107,6 +107,53 @@ fn an_export_that_changed_between_runs_is_not_taken_for_the_one_that_the_run_beg
 }
 
 #[test]
+fn an_export_is_the_same_from_whatever_folder_it_is_named() {
+    let world = World::new(&[]);
+    let export = world.export("export.xml", 20, &[]);
+    world.export("other.xml", 20, &["--seed", "2"]);
+    std::fs::create_dir(world.path("in")).unwrap();
+    std::os::unix::fs::symlink(".", world.path("by_link")).unwrap();
+    // The run began in the folder of the export, which it was given without one.
+    let named = |folder: &str, name: &str| {
+        let mut command = world.send_command(Path::new(name), "run");
+        command.current_dir(world.path(folder));
+        command
+    };
+    world.report_of(named(".", "export.xml").output().unwrap(), 0);
+    let absolute = export.to_str().unwrap();
+    let same =
+        [(".", "export.xml"), ("in", "../export.xml"), ("in", absolute), ("/", absolute), (".", "in/../export.xml")];
+    let by_link = ("in", "../by_link/export.xml");
+    let there_and_gone = |(folder, name)| world.report_of(named(folder, name).output().unwrap(), 0);
+    same.into_iter().chain([by_link]).for_each(|from| _ = there_and_gone(from));
+    let others = [(".", "other.xml"), ("in", "../other.xml"), ("in", "export.xml")];
+    for (folder, name) in others {
+        refused(named(folder, name), 64, &["a run of other exports", "new run folder"]);
+    }
+    // One that is gone is not missed, and still no other.
+    std::fs::remove_file(&export).unwrap();
+    same.into_iter().chain([by_link]).for_each(|from| _ = there_and_gone(from));
+    for (folder, name) in others {
+        refused(named(folder, name), 64, &["a run of other exports"]);
+    }
+}
+
+#[test]
+fn an_export_that_is_read_in_place_is_found_from_whatever_folder() {
+    let world = World::new(&["--latency", "300"]);
+    world.export("export.xml", 100, &[]);
+    let mut send = world.send_command(Path::new("export.xml"), "run");
+    let mut child = send.arg("--in-place").current_dir(world.path(".")).stdout(Stdio::null()).spawn().unwrap();
+    while world.ledger().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    let report = world.report_of(resume(&world).current_dir("/").output().unwrap(), 0);
+    assert_eq!(world.accepted().len() as u64, count(&report, "delivered"));
+}
+
+#[test]
 fn a_second_process_on_the_same_run_is_refused_and_the_first_is_not_disturbed() {
     let world = World::new(&["--latency", "400"]);
     let export = world.export("export.xml", 150, &[]);
