@@ -236,6 +236,17 @@ impl ExportFingerprint {
             _ => Ok(false),
         }
     }
+
+    fn beginning(&self) -> Beginning {
+        let encoding = match (self.encoding.as_str(), self.big_end_first) {
+            ("ISO-8859-1", _) => Encoding::Latin1,
+            ("windows-1252", _) => Encoding::Windows1252,
+            ("UTF-16", false) => Encoding::Utf16Le,
+            ("UTF-16", true) => Encoding::Utf16Be,
+            _ => Encoding::Utf8,
+        };
+        Beginning { encoding, mark: self.mark }
+    }
 }
 
 /// An export that lies open: mapped, and its head read.
@@ -308,16 +319,27 @@ impl Export {
             }
             _ => {}
         }
-        let encoding = match (fingerprint.encoding.as_str(), fingerprint.big_end_first) {
-            ("ISO-8859-1", _) => Encoding::Latin1,
-            ("windows-1252", _) => Encoding::Windows1252,
-            ("UTF-16", false) => Encoding::Utf16Le,
-            ("UTF-16", true) => Encoding::Utf16Be,
-            _ => Encoding::Utf8,
+        let beginning = fingerprint.beginning();
+        // Read in place, and not UTF-8: its UTF-8 copy went with the process that made it.
+        let file = match fingerprint.sha256.is_none() && beginning.encoding != Encoding::Utf8 {
+            true => stage::nameless(&file, staged, &beginning)?.file,
+            false => file,
         };
         let map = Map::open(&file, staged).map_err(reading)?;
-        let beginning = Beginning { encoding, mark: fingerprint.mark };
         Self::mapped(map, &beginning, None, stamp, fingerprint.clone(), false)
+    }
+
+    /// Takes the private copy of an earlier pass anew, from an original that still has the same bytes.
+    ///
+    /// *Errors*: [`IntakeError::Changed`] where it has others, and no copy is left then; those of [`Export::open`].
+    pub fn stage_again(staged: &Path, fingerprint: &ExportFingerprint) -> Result<()> {
+        let path = &fingerprint.path;
+        let (source, beginning) = begin(path)?;
+        let stamp = Stamp::of(&source).map_err(|source| IntakeError::Read { path: path.clone(), source })?;
+        if stamp.size != fingerprint.size || beginning != fingerprint.beginning() {
+            return Err(IntakeError::Changed { path: path.clone() });
+        }
+        stage::copy_as(&source, path, &beginning, staged, fingerprint.sha256.as_deref()).map(drop)
     }
 
     fn mapped(

@@ -6,7 +6,8 @@
 
 use super::map::Stamp;
 use super::sniff::{Beginning, Encoding};
-use super::{IntakeError, Result};
+use super::{IntakeError, Result, hex};
+use crate::disk::folder_of;
 use crate::watch::crash;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fs::{File, OpenOptions};
@@ -34,8 +35,19 @@ pub struct Copy {
 ///
 /// *Errors*: reading, writing, a source that changed meanwhile, bytes that are not of the declared encoding.
 pub fn copy(source: &File, path: &Path, beginning: &Beginning, folder: &Path) -> Result<Copy> {
-    let name = file_name(path);
-    let (temporary, staged) = (folder.join(format!("{name}.partial")), folder.join(&name));
+    copy_as(source, path, beginning, &folder.join(file_name(path)), None)
+}
+
+/// The same under a name that is given, and only where the copy comes out with this digest: otherwise
+/// [`IntakeError::Changed`], and nothing of it is left.
+pub fn copy_as(
+    source: &File,
+    path: &Path,
+    beginning: &Beginning,
+    staged: &Path,
+    expected: Option<&str>,
+) -> Result<Copy> {
+    let (folder, temporary) = (folder_of(staged), staged.with_added_extension("partial"));
     let storage = |what: &'static str| move |source| IntakeError::Storage { what, path: folder.to_path_buf(), source };
     match std::fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(storage("clear")(error)),
@@ -49,13 +61,17 @@ pub fn copy(source: &File, path: &Path, beginning: &Beginning, folder: &Path) ->
         .open(&temporary)
         .map_err(storage("write the private copy of an export into"))?;
     let (sha256, looks_windows_1252) = fill(source, path, beginning, &mut file, folder)?;
+    if expected.is_some_and(|expected| hex(&sha256) != expected) {
+        std::fs::remove_file(&temporary).map_err(storage("clear"))?;
+        return Err(IntakeError::Changed { path: path.to_path_buf() });
+    }
     file.set_permissions(std::fs::Permissions::from_mode(0o400)).map_err(storage("write"))?;
     file.sync_all().map_err(storage("sync the private copy of an export in"))?;
-    std::fs::rename(&temporary, &staged).map_err(storage("rename the private copy of an export in"))?;
+    std::fs::rename(&temporary, staged).map_err(storage("rename the private copy of an export in"))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(storage("sync"))?;
     crash::point("staged");
-    let file = File::open(&staged).map_err(storage("open the private copy of an export in"))?;
-    Ok(Copy { file, path: Some(staged), sha256, looks_windows_1252 })
+    let file = File::open(staged).map_err(storage("open the private copy of an export in"))?;
+    Ok(Copy { file, path: Some(staged.to_path_buf()), sha256, looks_windows_1252 })
 }
 
 /// Makes a UTF-8 copy without a name, for reading an export in place whose encoding is another.

@@ -3,7 +3,7 @@
 //! Only this folder knows two stages. [`release`] is pass 1: every record of every export gets a row in the journal, and
 //! nothing leaves. [`route`], [`deliver`] and [`paper`] are pass 2: a look-up desk that asks FaR, a desk per operator
 //! that pulls what waits for it, and a paper desk; each works at its own speed, and they meet only in the journal.
-//! [`keys`] are read and checked before; [`renew`] takes up those that are replaced on disk meanwhile.
+//! [`copies`] are what a resumed run reads its exports from. [`keys`] are read and checked before; [`renew`] takes up those that are replaced on disk meanwhile.
 //!
 //! # Queues and their capacities
 //!
@@ -23,6 +23,7 @@
 //! the last rows, and the run resumes later. The second stops at once; what then has an intent and no outcome is in
 //! doubt. A storage error drains likewise, but nothing more is claimed.
 
+mod copies;
 mod deliver;
 mod keys;
 mod letters;

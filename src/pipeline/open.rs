@@ -1,11 +1,12 @@
 //! Opening a run, taking it through its two passes, and closing it.
 
+use super::copies::{self, COPIES};
 use super::deliver::{self, Desk};
 use super::keys::Keys;
 use super::letters::Letters;
 use super::obey::{self, Orders};
 use super::play::Play;
-use super::purge::{COPIES, remove_payload};
+use super::purge::remove_payload;
 use super::renew::{self, Watched};
 use super::{paper, pulse, release, route, space};
 use crate::config::{Config, InDoubt, Rate};
@@ -169,33 +170,13 @@ fn go_on(order: &Order) -> Result<Ended> {
     let keys = Keys::load(&config)?;
     let operators: Vec<RunOperator> = config.operators.iter().map(run_operator).collect();
     journal.know_operators(&operators)?;
-    let exports = fingerprints
-        .iter()
-        .map(|fingerprint| {
-            let copy = private_copy(&order.run, fingerprint);
-            Export::reopen(&copy, fingerprint).map_err(|error| {
-                unreadable(error).remedy(format!(
-                    "put {} back byte for byte (from a backup, or the export itself where it is UTF-8 and unchanged), and resume",
-                    copy.display()
-                ))
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let exports = copies::open(&order.run, installation.disk(), &journal, &fingerprints)?;
     let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
     take_through(run, remembered)
 }
 
-/// Where an export's private copy is now: in this run's folder, from wherever it is named and wherever it was moved.
-fn private_copy(run: &Path, export: &ExportFingerprint) -> PathBuf {
-    let parent = export.staged.parent().and_then(Path::file_name);
-    match export.staged.file_name().filter(|_| parent == Some(COPIES.as_ref())) {
-        Some(name) => run.join(COPIES).join(name),
-        None => export.staged.clone(),
-    }
-}
-
 /// What the run's exports were when it began.
-fn fingerprints(header: &RunHeader) -> Result<Vec<ExportFingerprint>> {
+pub(super) fn fingerprints(header: &RunHeader) -> Result<Vec<ExportFingerprint>> {
     let read = |export: &RunExport| {
         serde_json::from_value(export.fingerprint.clone())
             .map_err(|error| Error::because(Exit::Storage, "the journal's note of an export cannot be read", error))
@@ -463,7 +444,7 @@ fn new_run_id() -> String {
     format!("{}-{:08x}", now.strftime("%Y%m%d-%H%M%S"), fastrand::u32(..))
 }
 
-fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
+pub(super) fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
     disk.make_folders(folder).map_err(|error| {
         Error::because(Exit::Storage, format!("cannot make the run folder {}", folder.display()), error)
     })
@@ -596,7 +577,7 @@ impl Run {
                 Exit::Storage,
                 format!("statement {} is not what pass 1 read: the staged export was altered", work.span.ordinal),
             )
-            .remedy("do not touch the run's folder; start a new run from the export")
+            .remedy("do not touch the run's folder; `utskick resume` says what can be done")
         };
         let export = self.exports.get(usize::from(work.export)).ok_or_else(changed)?;
         if export.record_digest(&work.span) != work.record {

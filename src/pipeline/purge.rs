@@ -4,6 +4,7 @@
 //! again byte for byte. Journal and findings know nobody and no amount without the installation's key, and stay: `find` and
 //! `report` live by them. Print bundles are what the run has made; they are encrypted to the supplier, and theirs to fetch.
 
+use super::copies::COPIES;
 use crate::config::Config;
 use crate::domain::Outcome;
 use crate::error::{Error, Exit, Result};
@@ -11,8 +12,8 @@ use crate::track::{Counts, Installation, Journal, JournalReader, Phase, control}
 use crate::watch::crash;
 use std::path::Path;
 
-/// Where a run's private copies of its exports lie, in its folder.
-pub(super) const COPIES: &str = "exports";
+/// What the journal's event of a purge is called.
+const PURGED: &str = "purged";
 
 /// What a purge removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +41,6 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
             .remedy("resume it, and settle what is in doubt; --even-pending gives up that they can ever be sent"));
     }
     let purged = measure(&run.join(COPIES));
-    remove(run, &journal)?;
     let text = format!(
         "{} files, {} bytes, {pending} pending and {in_doubt} in doubt, by {}",
         purged.files,
@@ -48,8 +48,15 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
         control::user()
     );
     installation.audit(&format!("purge: run {}: {text}", journal.header().run_id))?;
-    journal.note("purged", &text)?;
+    // Before it is done: what is missing afterwards is known to be missing by decision.
+    journal.note(PURGED, &text)?;
+    remove(run, &journal)?;
     Ok(purged)
+}
+
+/// Whether a person decided that nothing of the run is to be sent any more.
+pub(super) fn is_purged(journal: &Journal) -> Result<bool> {
+    Ok(journal.events_of(PURGED)? > 0)
 }
 
 /// Removes the payload of a run that is finished, where nothing needs it any more: a statement in doubt may be sent again

@@ -1,5 +1,7 @@
 //! What is in doubt, settled by a person.
 
+use super::copies;
+use super::open::fingerprints;
 use super::purge::remove_payload;
 use crate::config::Config;
 use crate::domain::{Outcome, Reason};
@@ -48,8 +50,9 @@ pub fn resolve(run: &Path, selection: &Selection, settlement: Settlement) -> Res
     // From here on nobody else changes what is in doubt.
     let journal = Journal::open(run, &installation)?;
     let (chosen, _) = in_doubt_of(run, selection)?;
-    if !chosen.is_empty() && settlement != Settlement::Delivered && !can_be_made(&journal) {
-        return Err(Error::new(Exit::Usage, "the run's copies are purged: nothing of it can be sent again")
+    let exports = fingerprints(&journal.header())?;
+    if !chosen.is_empty() && settlement != Settlement::Delivered && !copies::can_be_had(run, &journal, &exports)? {
+        return Err(Error::new(Exit::Usage, "the run's copies are purged or lost: nothing of it can be sent again")
             .remedy("settle as delivered what has arrived, and send the rest in a new run with --again"));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -149,10 +152,4 @@ fn select(all: Vec<InDoubtSeen>, operators: &[RunOperator], selection: &Selectio
 
 fn and_more(count: usize) -> String {
     if count > 0 { format!(" and {count} more") } else { String::new() }
-}
-
-/// Whether letters of the run can still be made: what it reads its statements from is there.
-fn can_be_made(journal: &Journal) -> bool {
-    let there = |staged: &serde_json::Value| staged.as_str().is_some_and(|path| Path::new(path).exists());
-    journal.header().exports.iter().all(|export| export.fingerprint.get("staged").is_some_and(there))
 }

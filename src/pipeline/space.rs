@@ -44,6 +44,11 @@ pub(super) fn before_copying(order: &Order, config: &Config) -> Result<()> {
     enough(&[(order.run.clone(), copies + journal), (config.installation.state.clone(), BESIDE_BYTES)])
 }
 
+/// Before so many bytes of exports are copied once more.
+pub(super) fn before_copying_again(run: &Path, bytes: u64) -> Result<()> {
+    enough(&[(run.to_path_buf(), bytes)]).map_err(|error| error.remedy("make room, and resume"))
+}
+
 /// Before anything leaves, by what pass 1 has counted.
 pub(super) fn before_release(run: &Path, paper: &Path, load: Load) -> Result<()> {
     let letters = load.on_paper + (load.perhaps_on_paper as f64 * WITHOUT_MAILBOX) as u64;

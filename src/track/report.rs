@@ -265,7 +265,15 @@ impl Report {
             rates,
             throughput,
             audit: reader.events_among(
-                &[CONTROL_EVENT, "settled", "not_sent_again", "purged", "pace", "operator_asks_to_wait"],
+                &[
+                    CONTROL_EVENT,
+                    "settled",
+                    "not_sent_again",
+                    "purged",
+                    "staged_again",
+                    "pace",
+                    "operator_asks_to_wait",
+                ],
                 AUDITED,
             )?,
             bundles: reader.bundles()?,

@@ -261,6 +261,44 @@ fn a_run_that_still_needs_its_payload_is_purged_only_by_decision() {
     assert_eq!(count(&report(&world, 0), "in_doubt"), 0);
 }
 
+#[test]
+fn what_is_in_doubt_is_sent_anew_after_the_run_was_moved_and_its_copies_were_lost() {
+    let mut world = World::new(&[]);
+    let rule = scenario(&world.path("."), "play = \"close\"\nshare = 0.3\n");
+    world.restart_sandbox(&["--no-mailbox", "0", "--scenario", &rule]);
+    let export = world.export("export.xml", 60, &[]);
+    let doubts = count(&world.send(&export, "first", 1), "in_doubt");
+    assert!(doubts > 3);
+    world.restart_sandbox(&["--no-mailbox", "0"]);
+    std::fs::rename(world.path("first"), world.path("run")).unwrap();
+    let half = world.path("some");
+    let listed = String::from_utf8(resolve(&world, 0, &["--list"], &[]).stdout).unwrap();
+    std::fs::write(
+        &half,
+        listed
+            .lines()
+            .take(2)
+            .map(|line| line.split_whitespace().next().unwrap().to_owned() + "\n")
+            .collect::<String>(),
+    )
+    .unwrap();
+    resolve(&world, 0, &["--as", "not-delivered", "--ids", half.to_str().unwrap()], &[]);
+    std::fs::remove_dir_all(world.path("run/exports")).unwrap();
+    resolve(&world, 0, &["--as", "not-delivered"], &[]);
+    let report = world.resume("run", 0);
+    assert_eq!(world.accepted().len() as u64, count(&report, "delivered"), "{report}");
+    assert!(world.accepted().values().all(|times| *times == 1));
+    // Neither copy nor original: it is said before anything is settled.
+    world.restart_sandbox(&["--no-mailbox", "0", "--scenario", &rule]);
+    let export = world.export("export.xml", 60, &["--seed", "5"]);
+    std::fs::remove_dir_all(world.path("run")).unwrap();
+    world.send(&export, "run", 1);
+    std::fs::remove_dir_all(world.path("run/exports")).unwrap();
+    std::fs::write(&export, "another").unwrap();
+    let refused = resolve(&world, 64, &["--as", "not-delivered"], &[]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("lost"));
+}
+
 /// Puts whatever still waits for its look-up in doubt, as if it had been sent and its connection lost: a copy of one that
 /// was. Returns how many are in doubt then.
 fn all_in_doubt(journal: &Path) -> u64 {

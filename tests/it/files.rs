@@ -4,6 +4,7 @@ use crate::referee;
 use crate::run::utskick;
 use crate::world::{World, count};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -56,6 +57,16 @@ fn alter(file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     std::fs::write(file, bytes).unwrap();
 }
 
+/// The bytes of an export in another encoding, which it declares. What has no place in it becomes an x.
+fn encoded(export: &Path, encoding: &str) -> Vec<u8> {
+    let text = std::fs::read_to_string(export).unwrap().replacen("UTF-8", encoding, 1);
+    match encoding {
+        "UTF-8" => text.into_bytes(),
+        "UTF-16" => "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect(),
+        _ => text.chars().map(|character| u8::try_from(character).unwrap_or(b'x')).collect(),
+    }
+}
+
 #[test]
 fn a_staged_export_that_was_altered_is_not_gone_on_with() {
     let world = World::new(&["--latency", "300"]);
@@ -66,12 +77,11 @@ fn a_staged_export_that_was_altered_is_not_gone_on_with() {
     let good = std::fs::read(&copy).unwrap();
     let name = copy.file_name().unwrap().to_str().unwrap();
     let last = good.len() - 40;
+    let words = [name, "changed", "move", "export.xml", "byte for byte"];
     alter(&copy, |bytes| bytes[last] ^= 1);
-    refused(resume(&world), 65, &[name, "changed"]);
+    refused(resume(&world), 65, &words);
     alter(&copy, |bytes| bytes.truncate(last));
-    refused(resume(&world), 65, &[name]);
-    std::fs::remove_file(&copy).unwrap();
-    refused(resume(&world), 65, &[name, "cannot read"]);
+    refused(resume(&world), 65, &words);
     assert_eq!(world.ledger().len(), before, "something was sent from an altered export");
     // With the bytes that pass 1 read, it goes on to the end, wherever the run has been moved.
     std::fs::write(&copy, &good).unwrap();
@@ -79,6 +89,107 @@ fn a_staged_export_that_was_altered_is_not_gone_on_with() {
     let report = world.resume("moved", 0);
     assert_eq!(world.accepted().len() as u64, count(&report, "delivered"));
     assert!(world.accepted().values().all(|times| *times == 1));
+}
+
+#[test]
+fn a_staged_export_that_is_gone_is_taken_anew_from_its_original_if_that_is_unchanged() {
+    let crash = [None, Some("UTSKICK_CRASH")];
+    for ((encoding, whole), crash) in
+        [("UTF-8", true), ("UTF-16", false), ("ISO-8859-1", false)].into_iter().zip(crash.into_iter().cycle())
+    {
+        let world = World::new(&["--latency", "300"]);
+        world.configure(|settings| format!("{settings}\n[run]\nkeep_export = true\n"));
+        let (export, other) = (world.export("export.xml", 100, &[]), world.export("other.xml", 20, &["--seed", "2"]));
+        let original = encoded(&export, encoding);
+        std::fs::write(&export, &original).unwrap();
+        let mut send = world.send_command(&export, "run");
+        let mut child = send.arg(&other).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while world.ledger().is_empty() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(2), "{encoding}");
+        let before = world.ledger().len();
+        let copies: BTreeMap<PathBuf, Vec<u8>> = std::fs::read_dir(world.path("run/exports"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+            .collect();
+        assert_eq!(copies.len(), 2);
+        // All of them, folder and all, or one; what an earlier process was about to write lies beside it.
+        let utf8 = String::from_utf8(copies.values().max_by_key(|bytes| bytes.len()).unwrap().clone()).unwrap();
+        let (gone, _) = copies.iter().find(|(_, bytes)| **bytes == utf8.as_bytes()).unwrap();
+        if whole {
+            std::fs::remove_dir_all(world.path("run/exports")).unwrap();
+        } else {
+            std::fs::remove_file(gone).unwrap();
+            std::fs::write(format!("{}.partial", gone.display()), "half").unwrap();
+        }
+        std::fs::rename(world.path("run"), world.path("moved")).unwrap();
+        std::fs::rename(world.path("moved"), world.path("run")).unwrap();
+        // An original that is altered, shorter, another file, or gone as well, is named, and nothing comes of it.
+        let name = gone.file_name().unwrap().to_str().unwrap();
+        let words = [name, "is missing", "export.xml", "backup"];
+        let end = original.len() - 60;
+        let altered = [&original[..end], &[original[end] ^ 1], &original[end + 1..]].concat();
+        for wrong in [altered, original[..end].to_vec(), b"x".repeat(original.len()), Vec::new()] {
+            std::fs::write(&export, wrong).unwrap();
+            refused(resume(&world), 65, &words);
+            let left = std::fs::read_dir(world.path("run/exports")).into_iter().flatten().count();
+            assert!(left <= 2 && !gone.exists(), "{encoding}");
+        }
+        std::fs::remove_file(&export).unwrap();
+        refused(resume(&world), 65, &words);
+        assert_eq!(world.ledger().len(), before, "something was sent although the export was gone");
+        // Written anew with the same bytes: it is the same. A kill once the copy is there does no harm.
+        std::fs::write(&export, &original).unwrap();
+        if let Some(crash) = crash {
+            assert!(!resume(&world).env(crash, "staged:1").output().unwrap().status.success());
+        }
+        let output = resume(&world).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.contains("taken anew"), crash.is_none(), "{said}");
+        let report = world.report_of(output, 0);
+        assert_eq!(world.accepted().len() as u64, count(&report, "delivered"), "{encoding}");
+        assert!(world.accepted().values().all(|times| *times == 1));
+        if crash.is_none() {
+            let noted = report["audit"].as_array().unwrap().iter().filter(|event| event["kind"] == "staged_again");
+            assert_eq!(noted.count(), if whole { 2 } else { 1 }, "{report}");
+        }
+        for (path, bytes) in copies {
+            assert!(std::fs::read(&path).unwrap() == bytes, "{encoding}");
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o400);
+        }
+    }
+}
+
+#[test]
+fn what_was_purged_is_not_taken_anew() {
+    let world = World::new(&["--latency", "300"]);
+    let export = world.export("export.xml", 100, &[]);
+    drained(&world, &export);
+    let mut purge = utskick(["purge", "--yes", "--even-pending"]);
+    assert!(purge.arg(world.path("run")).output().unwrap().status.success());
+    let before = world.ledger().len();
+    refused(resume(&world), 65, &["purged"]);
+    refused(world.send_command(&export, "run"), 65, &["purged"]);
+    assert_eq!(world.ledger().len(), before);
+}
+
+#[test]
+fn an_export_of_another_encoding_that_is_read_in_place_is_gone_on_with() {
+    let world = World::new(&["--latency", "300"]);
+    let export = world.export("export.xml", 100, &[]);
+    std::fs::write(&export, encoded(&export, "ISO-8859-1")).unwrap();
+    let mut send = world.send_command(&export, "run");
+    let mut child = send.arg("--in-place").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while world.ledger().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    let report = world.resume("run", 0);
+    assert_eq!(world.accepted().len() as u64, count(&report, "delivered"));
 }
 
 #[test]

@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "pipeline",
         &["config", "disk", "domain", "error", "gateway", "intake", "lookup", "prepare", "submit", "track", "watch"],
     ),
-    ("intake", &["config", "domain", "error", "watch"]),
+    ("intake", &["config", "disk", "domain", "error", "watch"]),
     ("lookup", &["config", "domain", "error", "gateway", "watch"]),
     ("prepare", &["config", "disk", "domain", "error", "watch"]),
     ("submit", &["config", "domain", "error", "gateway"]),
