@@ -333,7 +333,8 @@ async fn desks(run: &Arc<Run>) -> Result<()> {
 /// Keeps watch while the desks work: takes orders up, and the pulse, a last time when they have come to rest.
 async fn keep(run: Arc<Run>, desks: Vec<Arc<Desk>>, mut orders: Orders, ended: CancellationToken) {
     let mut wrist = pulse::Wrist::new(desks.len());
-    let mut beat = Instant::now() + pulse::BEAT;
+    // The first at once: it tells of windows and rates that `status` cannot know otherwise.
+    let mut beat = Instant::now();
     while !ended.is_cancelled() {
         tokio::select! {
             () = tokio::time::sleep(obey::LOOK) => {}

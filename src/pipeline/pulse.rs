@@ -134,7 +134,6 @@ fn gateway(gateway: &Gateway, id: String, before: &mut Spent, now: Instant, over
             Some(Shut::Window(opens)) => Some(opens.unwrap_or(Timestamp::MAX)),
             _ => None,
         },
-        paused: gateway.pacer().gate().is_paused(),
         asked_to_wait_until: held,
         silent: gateway.breaker().is_open(),
     }

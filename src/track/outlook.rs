@@ -1,10 +1,11 @@
 //! When a running send will have ended, and what limits it.
 //!
-//! In: the operators' queues and what was delivered in the last minute, and the [`Pulse`] of the running process. Out: an
-//! expected end for each operator and for the run, and words. The time left comes from the limits that hold, not from
+//! In: the operators' queues and what was delivered in the last minute, the [`Pulse`] of the running process, and the orders
+//! that stand, which hold before there is a pulse. Out: an expected end for each operator and for the run, and words. The time left comes from the limits that hold, not from
 //! history alone: what waits at an operator over the lesser of its rate in force and what it has lately done, counted in
 //! the time that its delivery windows are open. What waits for its look-up will spread as what has been looked up.
 
+use super::control::{FAR, Standing};
 use super::pulse::{GatewayPulse, Pulse};
 use super::status::OperatorStatus;
 use crate::domain::Windows;
@@ -31,20 +32,23 @@ pub(super) fn outlook(
     look_up: u64,
     paper: u64,
     pulse: Option<&Pulse>,
+    standing: &Standing,
     now: Timestamp,
 ) -> Outlook {
-    let far = pulse.map(|pulse| &pulse.far);
-    let look_ups = look_ups(look_up, pulse, now);
-    let look_ups_limited_by = far
-        .filter(|_| look_up > 0)
-        .zip(pulse)
-        .and_then(|(far, pulse)| far.limit("FaR", pulse.cpu_share))
-        .map(|limit| format!("look-ups: {limit}"));
+    let far_paused = standing.pauses(FAR);
+    let look_ups = look_ups(look_up, far_paused, pulse, now);
+    let far_limit = || match far_paused {
+        true => Some(paused_by_order("FaR")),
+        false => pulse.and_then(|pulse| pulse.far.limit("FaR", pulse.cpu_share)),
+    };
+    let look_ups_limited_by =
+        Some(look_up).filter(|count| *count > 0).and_then(|_| far_limit()).map(|limit| format!("look-ups: {limit}"));
     let had = |of: &OperatorStatus| of.queued + of.in_flight + of.delivered + of.failed + of.in_doubt;
     let all: u64 = operators.iter().map(had).sum();
     for of in operators.iter_mut() {
         let to_come = if all == 0 { 0.0 } else { look_up as f64 * had(of) as f64 / all as f64 };
         let gateway = pulse.and_then(|pulse| pulse.operators.iter().find(|gateway| gateway.id == of.id));
+        of.paused = standing.pauses(&of.id);
         see(of, gateway, pulse.map_or(0.0, |pulse| pulse.cpu_share));
         let own = end((of.queued + of.in_flight) as f64 + to_come, of, gateway, now);
         of.expected_end = match (own, look_ups) {
@@ -85,12 +89,15 @@ pub(super) fn outlook(
 }
 
 /// When everything will have been looked up: now where nothing waits for it.
-fn look_ups(look_up: u64, pulse: Option<&Pulse>, now: Timestamp) -> Option<Timestamp> {
+fn look_ups(look_up: u64, paused: bool, pulse: Option<&Pulse>, now: Timestamp) -> Option<Timestamp> {
     if look_up == 0 {
         return Some(now);
     }
+    if paused {
+        return None;
+    }
     let Some(pulse) = pulse else { return Some(now) };
-    if pulse.far.paused || pulse.far.silent {
+    if pulse.far.silent {
         return None;
     }
     // At its opening it will be as quick as it was; where it was not asked yet, look-ups are quicker than deliveries.
@@ -104,10 +111,12 @@ fn see(of: &mut OperatorStatus, gateway: Option<&GatewayPulse>, cpu_share: f64) 
     if of.stopped {
         of.limited_by = Some(format!("{} refuses our credentials; its queue is stopped", of.name));
     }
+    if of.limited_by.is_none() && of.paused && of.queued + of.in_flight > 0 {
+        of.limited_by = Some(paused_by_order(&of.name));
+    }
     let Some(gateway) = gateway else { return };
     of.limit_per_s = gateway.limit_per_s;
     of.concurrency = gateway.concurrency;
-    of.paused = gateway.paused;
     of.closed_until = gateway.closed_until;
     of.windows = Some(gateway.windows.clone());
     of.waiting = Some(gateway.waiting);
@@ -135,6 +144,10 @@ fn end(left: f64, of: &OperatorStatus, gateway: Option<&GatewayPulse>, now: Time
     gateway.map_or_else(Windows::default, |at| windows(&at.windows)).after_open(from, left / rate)
 }
 
+fn paused_by_order(name: &str) -> String {
+    format!("{name} is paused by order")
+}
+
 /// What an operator does, where nothing else is known of it.
 fn takes(of: &OperatorStatus) -> String {
     match of.rate_per_s {
@@ -150,6 +163,7 @@ fn windows(text: &str) -> Windows {
 
 #[cfg(test)]
 mod tests {
+    use super::super::control::{Order, What};
     use super::*;
     use proptest::prelude::*;
 
@@ -180,23 +194,53 @@ mod tests {
         let now: Timestamp = "2027-01-15T18:30+01".parse().unwrap();
         let mut operators = [operator("A", 3600, 1.0)];
         let pulse = pulse(vec![gateway("A", 1.0, "mon-fri 18:00-19:00")]);
-        let seen = outlook(&mut operators, 0, 0, Some(&pulse), now);
+        let seen = outlook(&mut operators, 0, 0, Some(&pulse), &Standing::default(), now);
         assert_eq!(seen.end, Some("2027-01-18T18:30+01".parse().unwrap()), "Monday");
     }
 
     #[test]
-    fn a_closed_window_and_a_pause_are_what_limits() {
+    fn a_closed_window_is_what_limits() {
         let now: Timestamp = "2027-01-15T12:00+01".parse().unwrap();
         let opens: Timestamp = "2027-01-15T18:00+01".parse().unwrap();
         let mut operators = [operator("A", 100, 10.0), operator("B", 100, 10.0)];
         let closed = GatewayPulse { closed_until: Some(opens), ..gateway("A", 10.0, "fri 18:00-19:00") };
-        let seen = outlook(&mut operators, 0, 0, Some(&pulse(vec![closed.clone(), gateway("B", 10.0, "always")])), now);
+        let seen = outlook(
+            &mut operators,
+            0,
+            0,
+            Some(&pulse(vec![closed, gateway("B", 10.0, "always")])),
+            &Standing::default(),
+            now,
+        );
         assert_eq!(seen.end, Some("2027-01-15T18:00:10+01".parse().unwrap()));
         assert!(seen.limited_by.unwrap().contains("delivery window, closed until"));
-        let paused = GatewayPulse { paused: true, ..gateway("B", 10.0, "always") };
-        let seen = outlook(&mut operators, 0, 0, Some(&pulse(vec![closed, paused])), now);
-        assert_eq!((seen.end, operators[1].expected_end), (None, None));
-        assert_eq!(seen.limited_by.as_deref(), Some("Operator B is paused by order"));
+    }
+
+    /// A pause has no end, of an operator, of FaR, or of the run, and whether or not there is a pulse yet.
+    #[test]
+    fn what_is_paused_has_no_expected_end() {
+        let now: Timestamp = "2027-01-15T12:00+01".parse().unwrap();
+        let pulse = pulse(vec![gateway("A", 10.0, "always"), gateway("B", 10.0, "always")]);
+        for pulse in [None, Some(&pulse)] {
+            for (whom, look_up) in
+                [(None, 0), (None, 50), (Some("B"), 0), (Some("B"), 50), (Some(FAR), 50), (Some(FAR), 0)]
+            {
+                let mut operators = [operator("A", 100, 10.0), operator("B", 100, 10.0)];
+                let order = Order::now(What::Pause, whom.map(str::to_owned));
+                let standing = Standing::of(&[order]);
+                let seen = outlook(&mut operators, look_up, 0, pulse, &standing, now);
+                let paused = [&operators[0], &operators[1]].map(|of| of.paused);
+                assert_eq!(paused, [whom.is_none(), whom != Some(FAR)], "{whom:?}");
+                assert_eq!(seen.end.is_none(), whom != Some(FAR) || look_up > 0, "{whom:?} {look_up}");
+                assert!(operators.iter().all(|of| !of.paused || of.expected_end.is_none()), "{operators:?}");
+                let by = operators
+                    .iter()
+                    .filter(|of| of.limited_by.as_deref() == Some(&format!("{} is paused by order", of.name)));
+                assert_eq!(by.count(), paused.iter().filter(|paused| **paused).count(), "{operators:?}");
+                let look_ups = seen.look_ups_limited_by.as_deref() == Some("look-ups: FaR is paused by order");
+                assert_eq!(look_ups, look_up > 0 && whom != Some("B"), "{seen:?}");
+            }
+        }
     }
 
     proptest! {
@@ -213,7 +257,7 @@ mod tests {
                     queues.iter().enumerate().map(|(id, (queued, rate))| operator(&id.to_string(), *queued, *rate)).collect();
                 let gateways = queues.iter().enumerate();
                 let gateways = gateways.map(|(id, (_, rate))| gateway(&id.to_string(), rate * share, "mon-sun 08:00-16:00"));
-                let seen = outlook(&mut operators, look_up, 0, Some(&pulse(gateways.collect())), now);
+                let seen = outlook(&mut operators, look_up, 0, Some(&pulse(gateways.collect())), &Standing::default(), now);
                 (seen.end.unwrap(), operators)
             };
             let (end, operators) = ends(1.0);

@@ -47,8 +47,6 @@ pub struct GatewayPulse {
     pub windows: String,
     /// Its delivery window is closed until then.
     pub closed_until: Option<Timestamp>,
-    /// Somebody ordered a pause.
-    pub paused: bool,
     /// It has asked that nothing comes before then.
     pub asked_to_wait_until: Option<Timestamp>,
     /// It does not answer; it is asked from time to time whether it is back.
@@ -75,9 +73,6 @@ pub struct Waiting {
 impl GatewayPulse {
     /// What holds this gateway up, in words; `None` where nothing does.
     pub fn limit(&self, name: &str, cpu_share: f64) -> Option<String> {
-        if self.paused {
-            return Some(format!("{name} is paused by order"));
-        }
         if let Some(opens) = self.closed_until {
             return Some(format!("{name}'s delivery window, closed until {opens}"));
         }
@@ -167,7 +162,6 @@ mod tests {
                 GatewayPulse { closed_until: Some(until), ..at_rest() },
                 Some("X's delivery window, closed until 2027-01-20T17:00:00Z"),
             ),
-            (GatewayPulse { paused: true, closed_until: Some(until), ..at_rest() }, Some("X is paused by order")),
             (GatewayPulse { silent: true, ..at_rest() }, Some("X does not answer")),
             (
                 GatewayPulse { asked_to_wait_until: Some(until), ..at_rest() },

@@ -122,14 +122,13 @@ impl Status {
     pub fn read(run: &Path) -> Result<Self, TrackError> {
         let reader = JournalReader::open(run)?;
         let running = reader.is_running();
-        let mut status = reader.at_once(|reader| Self::of(reader, running, Timestamp::now()))?;
-        let orders = control::read(run)?;
-        status.orders =
-            Standing::of(&orders).orders().into_iter().map(|order| order.told(&reader.header().operators)).collect();
+        let standing = Standing::of(&control::read(run)?);
+        let mut status = reader.at_once(|reader| Self::of(reader, running, &standing, Timestamp::now()))?;
+        status.orders = standing.orders().into_iter().map(|order| order.told(&reader.header().operators)).collect();
         Ok(status)
     }
 
-    fn of(reader: &JournalReader, running: bool, now: Timestamp) -> Result<Self, TrackError> {
+    fn of(reader: &JournalReader, running: bool, standing: &Standing, now: Timestamp) -> Result<Self, TrackError> {
         let header = reader.header();
         let phase = reader.phase()?;
         let tally = reader.tally()?;
@@ -171,7 +170,11 @@ impl Status {
         let mut operators: Vec<_> = operators.collect();
         let pulse = if running { reader.pulse()? } else { None };
         let pulse = pulse.filter(|pulse| now.as_second() - pulse.at.as_second() <= STALE_S);
-        let seen = outlook::outlook(&mut operators, tally.look_up, tally.paper, pulse.as_ref(), now);
+        let seen = outlook::outlook(&mut operators, tally.look_up, tally.paper, pulse.as_ref(), standing, now);
+        // What nobody is at has no end.
+        for of in operators.iter_mut().filter(|_| !running) {
+            (of.expected_end, of.left_s) = (None, None);
+        }
         let pending = counts.of(Outcome::Pending);
         let expected_end = seen.end.filter(|end| running && pending > 0 && *end > now);
         let margin_s =

@@ -63,8 +63,16 @@ fn orders_to_a_running_send_hold_and_are_on_record() {
     // Killed, not asked: what was ordered stands in the next process.
     process.kill().unwrap();
     process.wait().unwrap();
+    let stopped = status(&world);
     let mut process = resume(&world);
-    until(|| Some(status(&world)).filter(|now| now["running"] == true && now["operators"][0]["paused"] == true));
+    // From its first moment it has no end before it goes on, and neither has what nobody is at.
+    let seen_first = until(|| Some(status(&world)).filter(|now| now["running"] == true));
+    for now in [stopped, seen_first, status(&world)] {
+        let ends = now["operators"].as_array().unwrap().iter().map(|of| &of["expected_end"]);
+        assert!(ends.chain([&now["expected_end"]]).all(Value::is_null), "{now}");
+        assert_eq!(now["operators"][0]["paused"], true, "{now}");
+    }
+    until(|| Some(status(&world)).filter(|now| !now["operators"][0]["waiting"].is_null()));
     assert_eq!(world.ledger().len(), paused, "a paused run was resumed by a restart");
 
     let name = seen["operators"][0]["name"].as_str().unwrap().to_owned();
