@@ -468,8 +468,9 @@ impl Gateway {
 
 /// What an attempt tells about how much the gateway takes. One that fails tells the breaker.
 fn said(answered: &Result<Reply, CallError>, began: Instant) -> Option<Said> {
-    match answered.as_ref().ok()?.status.as_u16() {
-        429 | 503 => Some(Said::PushedBack),
+    let reply = answered.as_ref().ok()?;
+    match reply.status.as_u16() {
+        429 | 503 => Some(Said::PushedBack(reply.retry_after.unwrap_or_default())),
         502 | 504 => None,
         _ => Some(Said::Answer(began.elapsed())),
     }
