@@ -370,7 +370,7 @@ fn because(reason: Reason) -> &'static str {
         Reason::RemovedLater => "a later record of the run removes it",
         Reason::FormNotListed => "the form is not one that is sent",
         Reason::TooLarge => "the message would be too large",
-        Reason::RefusedForGood => "the operator refused it for good",
+        Reason::RefusedForGood => "it was refused for good",
         Reason::AttemptsUsedUp => "all attempts were used up",
         Reason::PrepareFailed => "the letter could not be made",
         Reason::Interrupted => "the process ended while the request was under way",

@@ -104,6 +104,7 @@ the ledger's verdict is its name.
   at = \"operators\"      # far, a, b, c, an operator's number, operators or all
   play = \"503\"
   share = 0.05          # or nth = [1, 7], or every = 100; none of them: always
+  about = 0.02          # only requests about one of this share of recipients
   from = 1000           # requests (connections) are counted from 1 at each gateway
   to = 2000
   after = \"10s\"         # and by time from the sandbox's start

@@ -2,13 +2,14 @@
 
 use super::judge::{Found, judge};
 use crate::config::Config;
-use crate::domain::{Identity, Organisation};
+use crate::domain::{Identity, Organisation, Reason};
 use crate::error::{Error, Exit};
 use crate::gateway::wire::{self, Answer, Fault, Reachability};
 use crate::gateway::{Address, CallError, Gateway, GatewaySettings, Lease, Reply, Tls};
 use hyper::body::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// First wait before a question is asked again.
@@ -17,6 +18,12 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How often one question is asked before it is given up, whatever FaR answers.
 const ATTEMPTS: u32 = 12;
+/// How often while it answers others: then it is not FaR, but what it is asked.
+const ATTEMPTS_BESIDE_OTHERS: u32 = 4;
+/// How often a part of a question that was given up is asked: FaR had its time.
+const ATTEMPTS_OF_PART: u32 = 3;
+/// So many recipients without an answer, and none with one, and it is not about them.
+const ALONE: usize = 3;
 
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,9 +35,6 @@ pub enum FarError {
     /// FaR does not accept this sender (UNKNOWN_SENDER, DISPATCHER_NOT_APPROVED).
     #[error("FaR does not accept the sender: fault {0}")]
     SenderRefused(u32),
-    /// FaR refuses an id (INVALID_INPUT, PROTECTED_IDENTITY, NOT_EXIST_IDENTITY…), and there is nothing left to split.
-    #[error("FaR refuses the question: fault {0}")]
-    QuestionRefused(u32),
     /// FaR has not answered for too long.
     #[error("FaR gives no answer: {0}")]
     Silent(String),
@@ -47,6 +51,17 @@ pub struct Far {
     pub operators: Vec<Organisation>,
     /// How long it may fail without a single success.
     pub give_up_after: Duration,
+    /// What it has answered so far.
+    pub heard: Heard,
+}
+
+/// What FaR has answered so far: what it refuses meanwhile is about what it is asked, and not about FaR or us.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Questions that have an answer.
+    answered: AtomicU64,
+    /// Whether the last question has one.
+    last: AtomicBool,
 }
 
 impl Far {
@@ -71,11 +86,13 @@ impl Far {
             address,
             operators: config.operators.iter().map(|operator| operator.id).collect(),
             give_up_after: far.give_up_after,
+            heard: Heard::default(),
         })
     }
 
     /// Asks about recipients of one sender; ids that FaR leaves out, or contradicts itself about, are asked about once
-    /// more and then are absent from the answer.
+    /// more and then are absent from the answer. So are those that it refuses for a reason that may be FaR's or ours, where
+    /// it answers nobody else.
     ///
     /// *Shape*: recipients are distinct, at most 1000. *Errors*: none of the recipients has an answer then.
     pub async fn ask(
@@ -83,35 +100,77 @@ impl Far {
         sender: &Organisation,
         recipients: &[Identity],
     ) -> Result<BTreeMap<Identity, Found>, FarError> {
-        let mut found = self.ask_splitting(sender, recipients).await?;
+        let (answered, answers) = (self.answered(), self.heard.last.load(Ordering::Relaxed));
+        let answers_others = || self.answered() > answered;
+        let given_up = |found: &Found| matches!(found, Found::Refused(Reason::AttemptsUsedUp, _));
+        let is_theirs = |found: &Found| match found {
+            Found::Refused(reason, fault) => {
+                answers_others() || !given_up(found) && answers || is_about_an_identity(*reason, fault)
+            }
+            _ => true,
+        };
+        let mut found = self.ask_splitting(sender, recipients, answered).await?;
+        if found.values().any(given_up) && !answers_others() {
+            return Err(FarError::Silent("a fault that stays".into()));
+        }
+        // Also those that it refused alone: it may have been FaR's bad moment, unless it says the same again. Who is said to be
+        // protected stays it.
+        let mut said: BTreeMap<Identity, Option<u32>> = BTreeMap::new();
+        found.retain(|id, found| match found {
+            Found::Refused(reason, fault) if *reason != Reason::Protected => {
+                said.insert(*id, fault.code);
+                false
+            }
+            _ => true,
+        });
         let missing: Vec<Identity> = recipients.iter().filter(|id| !found.contains_key(id)).copied().collect();
         if !missing.is_empty() {
-            found.extend(self.ask_splitting(sender, &missing).await?);
+            found.extend(self.ask_splitting(sender, &missing, answered).await?);
         }
+        let says_again = |id: &Identity, found: &Found| match found {
+            Found::Refused(Reason::Protected, _) => true,
+            Found::Refused(_, fault) => said.get(id) == Some(&fault.code),
+            _ => true,
+        };
+        found.retain(|id, found| says_again(id, found) && is_theirs(found));
         Ok(found)
     }
 
-    /// Halves a question that is refused for one of its ids, or for its size.
+    /// How many questions have an answer.
+    fn answered(&self) -> u64 {
+        self.heard.answered.load(Ordering::Relaxed)
+    }
+
+    /// Halves a question that is refused for one of its ids, or for its size, until it is about one alone.
     async fn ask_splitting(
         &self,
         sender: &Organisation,
         recipients: &[Identity],
+        answered: u64,
     ) -> Result<BTreeMap<Identity, Found>, FarError> {
         let mut found = BTreeMap::new();
-        let mut questions = vec![recipients];
-        while let Some(question) = questions.pop() {
-            match self.ask_until_answered(sender, question).await {
-                Ok(entries) => self.take(question, entries, &mut found),
-                Err(FarError::QuestionRefused(_)) if question.len() > 1 => {
-                    let (first, second) = question.split_at(question.len() / 2);
-                    questions.extend([second, first]);
+        let mut questions = vec![(recipients, ATTEMPTS)];
+        let mut given_up = 0;
+        while let Some((question, attempts)) = questions.pop() {
+            let (reason, fault) = match self.ask_until_answered(sender, question, attempts, answered).await? {
+                Answered::Entries(entries) => {
+                    self.take(question, entries, &mut found);
+                    continue;
                 }
-                // One id alone that FaR takes for invalid: it says nothing about it.
-                Err(FarError::QuestionRefused(code)) => {
-                    tracing::warn!(code, "FaR refuses a question about a single recipient");
+                Answered::Refused(reason, fault) => (reason, fault),
+            };
+            let gives_up = reason == Reason::AttemptsUsedUp;
+            if let [alone] = question {
+                given_up += usize::from(gives_up);
+                if given_up >= ALONE && self.answered() == answered {
+                    return Err(FarError::Silent("a fault that stays".into()));
                 }
-                Err(error) => return Err(error),
+                found.insert(*alone, Found::Refused(reason, fault));
+                continue;
             }
+            let (first, second) = question.split_at(question.len() / 2);
+            let attempts = if gives_up { ATTEMPTS_OF_PART } else { attempts };
+            questions.extend([(second, attempts), (first, attempts)]);
         }
         Ok(found)
     }
@@ -138,21 +197,36 @@ impl Far {
         &self,
         sender: &Organisation,
         recipients: &[Identity],
-    ) -> Result<Vec<Reachability>, FarError> {
+        attempts: u32,
+        answered: u64,
+    ) -> Result<Answered, FarError> {
         let body = Bytes::from(wire::is_reachable(sender, recipients));
-        let mut last = String::new();
-        for attempt in 0..ATTEMPTS {
+        let mut last = (String::new(), None);
+        for attempt in 0..attempts {
             if self.gateway.breaker().failing_for(Instant::now()).is_some_and(|failing| failing > self.give_up_after) {
                 break;
             }
             let wait = match self.ask_once(&body).await? {
-                Said::Entries(entries) => return Ok(entries),
-                Said::Again { cause, wait } => {
+                Said::At(Answered::Entries(entries)) => {
+                    self.heard.answered.fetch_add(1, Ordering::Relaxed);
+                    self.heard.last.store(true, Ordering::Relaxed);
+                    return Ok(Answered::Entries(entries));
+                }
+                Said::At(Answered::Refused(reason, fault)) => {
+                    if !is_about_an_identity(reason, &fault) {
+                        self.heard.last.store(false, Ordering::Relaxed);
+                    }
+                    return Ok(Answered::Refused(reason, fault));
+                }
+                Said::Again { cause, fault, wait } => {
                     tracing::debug!(attempt, cause, "FaR is asked again");
-                    last = cause;
+                    last = (cause, fault);
                     wait
                 }
             };
+            if last.1.is_some() && attempt + 1 >= ATTEMPTS_BESIDE_OTHERS && self.answered() > answered {
+                break;
+            }
             let step = FIRST_WAIT.saturating_mul(1 << attempt).min(LONGEST_WAIT);
             let jittered = step.mul_f64(fastrand::f64());
             if let Some(asked) = wait {
@@ -160,7 +234,11 @@ impl Far {
             }
             tokio::time::sleep(wait.unwrap_or_default() + jittered).await;
         }
-        Err(FarError::Silent(last))
+        match last {
+            // It answers, and this is what it answers.
+            (_, Some(fault)) => Ok(Answered::Refused(Reason::AttemptsUsedUp, fault)),
+            (cause, None) => Err(FarError::Silent(cause)),
+        }
     }
 
     async fn ask_once(&self, body: &Bytes) -> Result<Said, FarError> {
@@ -173,7 +251,7 @@ impl Far {
             Err(error @ (CallError::Untrusted(_) | CallError::CertificateRefused(_))) => {
                 Err(FarError::Refused(error.to_string()))
             }
-            Err(error) => Ok(Said::Again { cause: error.to_string(), wait: None }),
+            Err(error) => Ok(Said::again(error.to_string(), None)),
         }
     }
 
@@ -204,32 +282,60 @@ impl Far {
         let status = reply.status.as_u16();
         match status {
             401 | 403 | 404 | 405 | 410 | 300..=399 => return Err(FarError::Refused(format!("HTTP {status}"))),
-            429 | 503 => return Ok(Said::Again { cause: format!("HTTP {status}"), wait: reply.retry_after }),
+            429 | 503 => return Ok(Said::again(format!("HTTP {status}"), reply.retry_after)),
             _ => {}
         }
         let Ok(body) = &reply.body else {
-            return Ok(Said::Again { cause: format!("HTTP {status} with a broken body"), wait: None });
+            return Ok(Said::again(format!("HTTP {status} with a broken body"), None));
         };
-        if let Some(Fault { code, .. }) = wire::fault(body) {
-            return match code {
+        if let Some(fault) = wire::fault(body) {
+            return match fault.code {
                 Some(code @ (5014 | 6005)) => Err(FarError::SenderRefused(code)),
                 Some(code @ (3 | 5 | 5002 | 5012)) => Err(FarError::Refused(format!("fault {code}"))),
+                Some(PROTECTED_IDENTITY) => Ok(Said::At(Answered::Refused(Reason::Protected, fault))),
                 // What §4.3 has as permanent, and is about an id or the size.
-                Some(code @ (1 | 5001 | 5005 | 5016 | 5019 | 6004 | 6006 | 6007)) => {
-                    Err(FarError::QuestionRefused(code))
+                Some(1 | 5001 | 5005 | 5016 | 5019 | COMPANY_FORM | NOT_EXIST_IDENTITY) => {
+                    Ok(Said::At(Answered::Refused(Reason::RefusedForGood, fault)))
                 }
-                Some(code) => Ok(Said::Again { cause: format!("fault {code}"), wait: reply.retry_after }),
-                None => Ok(Said::Again { cause: "fault without a code".into(), wait: reply.retry_after }),
+                // What it has as transient, and what it has not.
+                Some(code) => {
+                    let cause = format!("fault {code}");
+                    Ok(Said::Again { cause, fault: Some(fault), wait: reply.retry_after })
+                }
+                None => Ok(Said::again("fault without a code".into(), reply.retry_after)),
             };
         }
         match wire::reachability(body) {
-            Ok(Answer::Response(entries)) if status == 200 => Ok(Said::Entries(entries)),
-            _ => Ok(Said::Again { cause: format!("HTTP {status} without a readable answer"), wait: None }),
+            Ok(Answer::Response(entries)) if status == 200 => Ok(Said::At(Answered::Entries(entries))),
+            _ => Ok(Said::again(format!("HTTP {status} without a readable answer"), None)),
         }
     }
 }
 
-enum Said {
+/// Faults that are about the identity asked for, whatever else FaR has answered (protocol sheet §4.2).
+const COMPANY_FORM: u32 = 6004;
+const PROTECTED_IDENTITY: u32 = 6006;
+const NOT_EXIST_IDENTITY: u32 = 6007;
+
+fn is_about_an_identity(reason: Reason, fault: &Fault) -> bool {
+    reason != Reason::AttemptsUsedUp
+        && matches!(fault.code, Some(COMPANY_FORM | PROTECTED_IDENTITY | NOT_EXIST_IDENTITY))
+}
+
+/// What a question came to.
+enum Answered {
     Entries(Vec<Reachability>),
-    Again { cause: String, wait: Option<Duration> },
+    /// A fault that stays, and what it means where the question is about one recipient.
+    Refused(Reason, Fault),
+}
+
+enum Said {
+    At(Answered),
+    Again { cause: String, fault: Option<Fault>, wait: Option<Duration> },
+}
+
+impl Said {
+    const fn again(cause: String, wait: Option<Duration>) -> Self {
+        Self::Again { cause, fault: None, wait }
+    }
 }

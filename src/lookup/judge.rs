@@ -2,7 +2,7 @@
 
 use crate::domain::{Identity, Organisation, Reason};
 use crate::gateway::Address;
-use crate::gateway::wire::{MailboxType, Reachability};
+use crate::gateway::wire::{Fault, MailboxType, Reachability};
 
 /// Where a recipient's letter goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub enum Found {
     },
     /// Not digitally.
     Unreachable(Reason),
+    /// Nowhere: FaR answers the question about this recipient alone with a fault. The reason is [`Reason::Protected`],
+    /// [`Reason::RefusedForGood`] or [`Reason::AttemptsUsedUp`].
+    Refused(Reason, Fault),
 }
 
 /// Judges one entry: a letter may be sent only if SenderAccepted, not Pending, Type = Secure, and a ServiceSupplier with

@@ -7,5 +7,5 @@
 mod far;
 mod judge;
 
-pub use far::{Far, FarError};
+pub use far::{Far, FarError, Heard};
 pub use judge::{Found, is_minor, judge};

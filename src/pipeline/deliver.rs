@@ -597,6 +597,14 @@ async fn look_up_again(run: &Run, desk: &Desk, item: &Item, why: AskAgain) -> Re
             None
         }
     };
+    let found = match found.transpose() {
+        Ok(found) => found,
+        Err((reason, fault)) => {
+            run.journal.end_digital(route::refusal(ordinal, routed.attempts, reason, &fault)).await?;
+            run.progress.ended(1);
+            return Ok(Back::Settled(ordinal));
+        }
+    };
     match found {
         None => Ok(Back::Left(ordinal)),
         Some(Found::Unreachable(reason)) => end(run, desk, item, End::Unreachable(reason), None).await,

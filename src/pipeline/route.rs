@@ -3,10 +3,12 @@
 use super::open::Run;
 use crate::domain::{Identity, Organisation, Reason};
 use crate::error::Error;
+use crate::gateway::wire::Fault;
 use crate::lookup::{self, FarError};
-use crate::track::{Found, RouteRow, Work};
+use crate::track::{DigitalEnd, End, Found, RouteRow, Work};
 use crate::watch::crash;
 use futures::StreamExt;
+use futures::future::try_join_all;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -120,7 +122,7 @@ async fn ask(run: &Run, question: Question) -> Result<(), Ended> {
             run.refuse_sender(why);
             return Ok(());
         }
-        Err(error @ (FarError::Refused(_) | FarError::Silent(_) | FarError::QuestionRefused(_))) => {
+        Err(error @ (FarError::Refused(_) | FarError::Silent(_))) => {
             return Err(Ended::Refused(error.to_string()));
         }
     };
@@ -133,17 +135,43 @@ async fn ask(run: &Run, question: Question) -> Result<(), Ended> {
         .flat_map(|(_, ordinals)| ordinals.iter().map(|ordinal| (*ordinal, Reason::FarSilent)))
         .collect();
     let looked_up = jiff::Timestamp::now();
-    let rows: Vec<RouteRow> = question
-        .recipients
-        .iter()
-        .filter_map(|(recipient, ordinals)| Some((found.remove(recipient)?, ordinals)))
-        .flat_map(|(found, ordinals)| {
-            let found = row(run, found);
-            ordinals.iter().map(move |ordinal| RouteRow { ordinal: *ordinal, looked_up, found: found.clone() })
-        })
-        .collect();
+    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    for (recipient, ordinals) in &question.recipients {
+        match found.remove(recipient).map(|found| row(run, found)) {
+            None => {}
+            Some(Err((reason, fault))) => {
+                refused.extend(ordinals.iter().map(|ordinal| refusal(*ordinal, 0, reason, &fault)));
+            }
+            Some(Ok(found)) => {
+                rows.extend(ordinals.iter().map(|ordinal| RouteRow {
+                    ordinal: *ordinal,
+                    looked_up,
+                    found: found.clone(),
+                }));
+            }
+        }
+    }
     settle(run, rows).await.map_err(Ended::Fatal)?;
+    let ended = refused.len() as u64;
+    try_join_all(refused.into_iter().map(|end| run.journal.end_digital(end)))
+        .await
+        .map_err(|error| Ended::Fatal(error.into()))?;
+    run.progress.looked_up.fetch_add(ended, Ordering::Relaxed);
+    run.progress.ended(ended);
     run.journal.pend(silent).await.map_err(|error| Ended::Fatal(error.into()))
+}
+
+/// The end of a statement about whose recipient FaR answers with a fault that stays. Never paper: who is protected is held,
+/// and of others FaR has not said that they have no mailbox.
+pub(super) fn refusal(ordinal: u64, attempt: u32, reason: Reason, fault: &Fault) -> DigitalEnd {
+    let end = match reason {
+        Reason::Protected => End::Held(reason),
+        _ => End::Failed(reason),
+    };
+    tracing::error!(ordinal, code = fault.code, %reason, "FaR answers with a fault about this recipient alone");
+    let detail = Some("a fault of FaR about this recipient alone".into());
+    let call_id = fault.call_id.clone();
+    DigitalEnd { ordinal, attempt, at: jiff::Timestamp::now(), end, fault_code: fault.code, call_id, detail }
 }
 
 /// Writes routes and tells the desks.
@@ -172,12 +200,13 @@ async fn settle(run: &Run, rows: Vec<RouteRow>) -> Result<(), Error> {
     Ok(())
 }
 
-/// An answer of FaR as the journal writes it.
-pub(super) fn row(run: &Run, found: lookup::Found) -> Found {
+/// An answer of FaR as the journal writes it; one that is a refusal ends the statement instead ([`refusal`]).
+pub(super) fn row(run: &Run, found: lookup::Found) -> Result<Found, (Reason, Fault)> {
     match found {
         lookup::Found::Mailbox { operator, address } => {
-            Found::Mailbox { operator: run.number(operator), address: address.to_string() }
+            Ok(Found::Mailbox { operator: run.number(operator), address: address.to_string() })
         }
-        lookup::Found::Unreachable(reason) => Found::Unreachable(reason),
+        lookup::Found::Unreachable(reason) => Ok(Found::Unreachable(reason)),
+        lookup::Found::Refused(reason, fault) => Err((reason, fault)),
     }
 }

@@ -10,6 +10,7 @@
 //! at = "operators"         # far, a, b, c, an organisation number, operators, or all
 //! play = "503"             # see PLAYS
 //! share = 0.05             # of the requests; or nth = [1, 7], or every = 100; none of them: all
+//! about = 0.02             # only requests about one of this share of recipients
 //! from = 1000              # first request that it holds for, counted from 1 per gateway; default 1
 //! to = 2000                # last one; default no end
 //! after = "10s"            # not before this time from the sandbox's start
@@ -59,6 +60,8 @@ pub struct Rule {
     pub nth: Option<Vec<u64>>,
     /// Every so many requests.
     pub every: Option<u64>,
+    /// Requests about one of this share of recipients: of FaR's calls, those that ask about one among others.
+    pub about: Option<f64>,
     /// First request that the rule holds for.
     #[serde(default = "Rule::first")]
     pub from: u64,
@@ -286,14 +289,26 @@ impl Play {
 }
 
 /// What one request is to suffer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Turn {
     pub play: Play,
+    /// Only where the request is about one of this share of recipients.
+    pub about: Option<f64>,
     /// Whether the message is taken all the same.
     pub accepted: bool,
     pub delay: Option<Duration>,
     pub retry_after: Option<String>,
     pub text: Option<String>,
+}
+
+impl Turn {
+    /// Whether it is meant for a request with this body: its recipients are the ids that follow the first one, the
+    /// sender's.
+    pub(crate) fn is_for(&self, seed: u64, body: &[u8]) -> bool {
+        let Some(of) = self.about else { return true };
+        let words = body.split(|byte| !byte.is_ascii_digit()).filter(|word| word.len() == 12);
+        words.skip(1).any(|id| share(seed, &[b"about", id]) < of)
+    }
 }
 
 impl Scenario {
@@ -326,6 +341,7 @@ impl Scenario {
         };
         Some(Turn {
             play: rule.play,
+            about: rule.about,
             accepted,
             delay: rule.delay,
             retry_after: rule.retry_after.clone(),
@@ -352,6 +368,7 @@ impl Rule {
             share: Some(share),
             nth: None,
             every: None,
+            about: None,
             from: 1,
             to: None,
             after: None,
@@ -369,12 +386,17 @@ impl Rule {
             return Err("one of share, nth and every".into());
         }
         let is_share = |share: f64| (0.0..=1.0).contains(&share);
-        if !self.share.is_none_or(is_share) || matches!(self.accepted, Some(Accepted::Share(share)) if !is_share(share))
+        if !self.share.is_none_or(is_share)
+            || !self.about.is_none_or(is_share)
+            || matches!(self.accepted, Some(Accepted::Share(share)) if !is_share(share))
         {
             return Err("a share is from 0 to 1".into());
         }
         if self.every == Some(0) || self.from == 0 || self.nth.iter().flatten().any(|n| *n == 0) {
             return Err("requests are counted from 1".into());
+        }
+        if self.about.is_some() && self.play.at_connection() {
+            return Err("about goes with plays on requests".into());
         }
         if self.play.at_far_only() && self.at != At::One(Place::Far) {
             return Err(format!("{} is for at = \"far\"", self.play.name()));

@@ -365,6 +365,7 @@ async fn serve(
         return Ok(page(StatusCode::PAYLOAD_TOO_LARGE, None));
     }
     let arrived = arrived(&link, number, whole);
+    let turn = turn.filter(|turn| turn.is_for(world.options.seed, &arrived.body));
     world.keep(gateway.place, &arrived.body)?;
     if let Some((status, reason)) = wrong_http {
         write_ledger(&world, &gateway, &arrived, verdict::REFUSED, reason, false)?;

@@ -378,7 +378,7 @@ fn customer_service_gets_an_answer_for_every_outcome() {
         (3, vec!["Delivered to Min myndighetspost", "TransId TRANS-3", "In print bundle 1"]),
         (4, vec!["Not sent", "breaks a rule"]),
         (5, vec!["may have arrived at Kivra", "no answer came in time"]),
-        (6, vec!["Failed at Min myndighetspost", "refused it for good"]),
+        (6, vec!["Failed at Min myndighetspost", "refused for good"]),
         (7, vec!["Held back", "no usable postal address"]),
         (8, vec!["Not sent again", "earlier run"]),
         (9, vec!["Not sent yet", "at Kivra"]),

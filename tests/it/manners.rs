@@ -289,10 +289,10 @@ fn whatever_far_answers_everyone_is_reached_as_by_a_far_that_answers_well() {
     for round in 0..2 {
         let mut random = fastrand::Rng::with_seed(seed.wrapping_add(round));
         let operators_only = |play: &str| play == "delivered-false";
-        // What FaR says of a sender or of us stops it, and comes below.
+        // What FaR says of a sender or of us stops it, and comes below; whom it says to be protected is held.
         let mut manners: Vec<Manner> = on_requests()
             .into_iter()
-            .filter(|manner| class(&manner.play) != Stop && !operators_only(&manner.play))
+            .filter(|manner| !matches!(class(&manner.play), Stop | Held) && !operators_only(&manner.play))
             .collect();
         manners.extend(["omit", "repeat", "reorder"].map(|play| Manner { play: play.into(), more: "" }));
         random.shuffle(&mut manners);
@@ -340,6 +340,53 @@ fn a_question_that_far_refuses_for_one_recipient_is_split() {
         world.report_of(output, 0);
         let asked: Vec<usize> = read_calls(&calls).unwrap()[before..].iter().map(|call| call.ids).collect();
         assert!(asked.len() >= 3 && asked[1] == asked[0] / 2 && asked[1] + asked[2] == asked[0], "{code}: {asked:?}");
+    }
+}
+
+/// What FaR answers again and again about some recipients alone is theirs: they end, named, never sent and never on paper,
+/// and all others are reached.
+#[test]
+fn whom_far_refuses_ends_and_holds_up_nobody_else() {
+    let mut world = World::new(&[]);
+    let export = world.export("export.xml", 120, &["--addressable"]);
+    // Protected; not there; invalid; transient in the sheet; in no list.
+    for (code, outcome, reason) in [
+        (6006, "held", "protected"),
+        (6007, "failed", "refused_for_good"),
+        (5001, "failed", "refused_for_good"),
+        (5017, "failed", "attempts_used_up"),
+        (9001, "failed", "attempts_used_up"),
+    ] {
+        let manner = Manner { play: format!("fault-{code}"), more: "" };
+        begin(&mut world, &rule("far", &manner, "about = 0.03"), "concurrency = 8\nbatch = 10");
+        let before = world.ledger().len();
+        let run = format!("run-{code}");
+        let output = world.send_command(&export, &run).arg("--again").output().unwrap();
+        let report = world.report_of(output, if outcome == "held" { 0 } else { 1 });
+        let of = |wanted: &str| {
+            let reasons = report["reasons"].as_array().unwrap().iter();
+            let of = reasons
+                .filter(|of| of["reason"] == wanted)
+                .map(|of| (of["outcome"].clone(), of["statements"].as_u64().unwrap()));
+            of.collect::<Vec<_>>()
+        };
+        let [(ended, refused)] = &of(reason)[..] else { panic!("{code}: {report}") };
+        assert_eq!(*ended, outcome, "{code}");
+        assert!((1..20).contains(refused), "{code}: {report}");
+        assert_eq!(count(&report, "pending"), 0, "{code}: {report}");
+        assert_eq!(count(&report, outcome), *refused, "{code}: {report}");
+        assert_eq!(world.ledger().len() - before, count(&report, "delivered") as usize, "{code}: {report}");
+        let told = utskick(["report"]).arg(world.path(&run)).output().unwrap();
+        assert!(String::from_utf8_lossy(&told.stdout).contains(&reason.replace("_", " ")), "{code} {report}");
+    }
+    // Where it answers nobody, it is not about them.
+    for (code, exit) in [(5001, 2), (6004, 1)] {
+        begin(&mut world, &rule("far", &Manner { play: format!("fault-{code}"), more: "" }, ""), "");
+        let output = world.send_command(&export, &format!("all-{code}")).arg("--again").output().unwrap();
+        let report = world.report_of(output, exit);
+        assert_eq!(count(&report, "failed") > 0, exit == 1, "{code}: {report}");
+        assert_eq!(count(&report, "pending") > 0, exit == 2, "{code}: {report}");
+        assert_eq!(count(&report, "delivered"), 0, "{code}: {report}");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::{Config, Rate};
 use crate::domain::{Identity, Windows};
 use crate::error::{Error, Exit, Result};
 use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
-use crate::lookup::{Far, Found};
+use crate::lookup::{Far, Found, Heard};
 use crate::prepare::keys::Credential;
 use futures::StreamExt;
 use hyper::body::Bytes;
@@ -58,7 +58,7 @@ pub fn measure(
         .iter()
         .filter_map(|(recipient, body)| match found.get(recipient)? {
             Found::Mailbox { operator, address } => Some((*operator, address.clone(), body.clone())),
-            Found::Unreachable(_) => None,
+            Found::Unreachable(_) | Found::Refused(..) => None,
         })
         .collect();
     let large: Vec<Post> = posts
@@ -112,6 +112,7 @@ fn far(config: &Config, tls: &Tls) -> Result<Far> {
         address,
         operators: config.operators.iter().map(|operator| operator.id).collect(),
         give_up_after: config.far.timeout,
+        heard: Heard::default(),
     })
 }
 

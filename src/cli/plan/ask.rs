@@ -114,7 +114,8 @@ async fn answers(far: &Far, questions: Vec<Question>) -> Result<Vec<(u64, Answer
             let answer = match found.get(&recipient) {
                 Some(Found::Mailbox { operator, .. }) => Answer::Mailbox(u8::try_from(*operator).unwrap_or(u8::MAX)),
                 Some(Found::Unreachable(_)) => Answer::NoMailbox,
-                None => Answer::Silent,
+                // Neither sent nor put on paper.
+                Some(Found::Refused(..)) | None => Answer::Silent,
             };
             answers.extend(ordinals.into_iter().map(|ordinal| (ordinal, answer)));
         }
