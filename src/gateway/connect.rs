@@ -15,7 +15,7 @@ use super::places::{Place, Places};
 use super::retry_after::retry_after;
 use super::throttle::Throttle;
 use super::tls::{self, Tls};
-use super::wire;
+use super::wire::{self, Answer};
 use crate::config::Rate;
 use crate::domain::{Reason, Windows};
 use crate::watch::{Handshakes, Waits, crash};
@@ -153,14 +153,18 @@ impl Reply {
     }
 
     /// Whether the service itself has answered, and not what stands before it while it is down. 429 is a working gateway
-    /// that asks for patience; who refuses or redirects us speaks for itself. Any other answer must be SOAP, and say so.
+    /// that asks for patience; who refuses or redirects us speaks for itself. Any other answer must be SOAP, and say so
+    /// unless it is a fault or an answer of FaR, whose body decides: nothing was accepted by it.
     fn is_of_the_service(&self) -> bool {
         let says = |what: fn(&[u8]) -> bool| self.body.as_ref().is_ok_and(|body| what(body));
         match self.status.as_u16() {
             300..=399 | 400 | 401 | 403 | 404 | 405 | 410 | 413 | 415 | 422 | 429 => true,
             502..=504 => false,
             400.. => says(|body| wire::fault(body).is_some()),
-            _ => self.is_xml() && says(wire::may_say),
+            _ if self.is_xml() => says(wire::may_say),
+            _ => {
+                says(|body| wire::fault(body).is_some() || matches!(wire::reachability(body), Ok(Answer::Response(_))))
+            }
         }
     }
 }

@@ -343,6 +343,20 @@ fn a_question_that_far_refuses_for_one_recipient_is_split() {
     }
 }
 
+/// An answer of FaR says what it says, whatever type it is said to have.
+#[test]
+fn a_far_that_names_another_type_is_no_failing_one() {
+    let mut world = World::new(&[]);
+    let export = world.export("export.xml", 60, &[]);
+    begin(&mut world, &rule("far", &Manner { play: "wrong-type".into(), more: "" }, ""), "batch = 2");
+    let output = world.send_command(&export, "run").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("gateway does not answer"), "{said}");
+    let report = world.report_of(output, 0);
+    assert_eq!(world.accepted().len() as u64, count(&report, "delivered"), "{report}");
+    assert!(count(&report, "delivered") > 20, "{report}");
+}
+
 /// What FaR answers again and again about some recipients alone is theirs: they end, named, never sent and never on paper,
 /// and all others are reached.
 #[test]
