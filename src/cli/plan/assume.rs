@@ -9,7 +9,7 @@ use std::time::Duration;
 const LATENCY: Duration = Duration::from_millis(300);
 /// Attempts in a thousand that are to be made again, where nothing is given.
 const RETRIES: f64 = 0.005;
-/// Share of push-back above which a second takes more of an operator's rate than the next one gives back.
+/// Share of push-back above which a plan warns of it.
 pub(super) const SLOWS: f64 = 1.0 / 16.0;
 
 /// A value, of one gateway or of all.
@@ -73,9 +73,8 @@ pub(super) fn assumptions(
     let retries = times.retries.unwrap_or(RETRIES);
     let given = if times.retries.is_some() { "as given" } else { "assumed (--retries)" };
     words.push(format!(
-        "{} % of an operator's answers are push-back (429, 503), {given}; more than {:.0} % slow it down, as they slow a send",
-        percent(retries),
-        SLOWS * 100.0
+        "{} % of an operator's answers are push-back (429, 503), {given}, whatever its rate; they slow it as they slow a send",
+        percent(retries)
     ));
     let here = std::thread::available_parallelism().map_or(1, usize::from);
     let cores = times.cores.unwrap_or(here as f64);

@@ -561,7 +561,7 @@ fn warnings(
     if faults_of_exports > 0 {
         warnings.push(format!("the exports have {faults_of_exports} faults outside their records: send would stop"));
     }
-    // Fewer are made up for in the next seconds, and say nothing but that one came.
+    // Fewer are nothing to act on.
     let lasts = |desk: &Desk| desk.retries > SLOWS;
     let slowed = model.desks.iter().zip(&outlook.likely.desks);
     for (desk, seen) in slowed.filter(|(desk, seen)| lasts(desk) && seen.least_used < 0.8) {
@@ -573,7 +573,7 @@ fn warnings(
             ),
         };
         warnings.push(format!(
-            "{} pushes so much back that it is asked for as little as {least} of its {whole}",
+            "{} pushes so much back that at times it is asked for as little as {least} of its {whole}",
             desk.name
         ));
     }
