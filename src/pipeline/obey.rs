@@ -27,8 +27,7 @@ impl Orders {
     /// Takes up what stands when the process starts. *Errors*: the orders cannot be read.
     pub(super) fn start(run: &Run, desks: &[Arc<Desk>]) -> Result<Self, Error> {
         let noted = usize::try_from(run.journal.events_of(CONTROL_EVENT)?).unwrap_or(usize::MAX);
-        let known = control::read(&run.folder)?.len();
-        let mut orders = Self { size: 0, noted, known };
+        let mut orders = Self { size: 0, noted, known: run.orders_before };
         orders.take_up(run, desks)?;
         Ok(orders)
     }

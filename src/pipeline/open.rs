@@ -20,7 +20,7 @@ use crate::prepare::encrypt::CmsRecipient;
 use crate::prepare::{Job, Made, PrepareError, SignedBy, Workshop};
 use crate::track::{
     DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
-    RunHeader, RunOperator, Work,
+    RunHeader, RunOperator, Work, control,
 };
 use crate::watch::{self, Handshakes, Progress, Stage};
 use futures::future::try_join_all;
@@ -75,6 +75,8 @@ pub(super) struct Run {
     pub(super) tasks: TaskTracker,
     /// The day by which people are of age: when the run was made, in Sweden.
     pub(super) day: jiff::civil::Date,
+    /// Orders that were given before this process had the run. One that comes while it reads is for it.
+    pub(super) orders_before: usize,
     bundles: AtomicU32,
     refused_sender: Mutex<Option<String>>,
     /// Keys and certificates as they were read, to see whether others take their place.
@@ -138,9 +140,10 @@ pub fn send(order: &Order) -> Result<Ended> {
         deadline: config.run.deadline,
         remembered: serde_json::to_value(remembered).unwrap_or_default(),
     };
+    let orders = control::read(&order.run)?.len();
     let journal = Journal::create(&order.run, &installation, &header)?;
     let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
-    take_through(run, remembered)
+    take_through(Run { orders_before: orders, ..run }, remembered)
 }
 
 /// Goes on with a run.
@@ -153,6 +156,7 @@ fn go_on(order: &Order) -> Result<Ended> {
     let config_file = JournalReader::open(&order.run)?.header().config_file.clone();
     let config = Config::read(&config_file)?;
     let installation = Arc::new(Installation::open(&config.installation)?);
+    let orders = control::read(&order.run)?.len();
     // The run before its gateways: who has both is told that the run is taken.
     let journal = Journal::open(&order.run, &installation)?;
     let locks = lock(&config, &installation)?;
@@ -172,7 +176,7 @@ fn go_on(order: &Order) -> Result<Ended> {
     journal.know_operators(&operators)?;
     let exports = copies::open(&order.run, installation.disk(), &journal, &fingerprints)?;
     let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
-    take_through(run, remembered)
+    take_through(Run { orders_before: orders, ..run }, remembered)
 }
 
 /// What the run's exports were when it began.
@@ -520,6 +524,7 @@ impl Run {
                 })
                 .collect(),
             day: header.created.to_zoned_datetime(stockholm()).date(),
+            orders_before: 0,
             bundles: AtomicU32::new(journal.last_bundle()?),
             play: Play::new(config.operators.len()),
             paper_waits: Notify::new(),

@@ -112,6 +112,22 @@ fn orders_to_a_running_send_hold_and_are_on_record() {
     order(&world, 64, &["pause"]);
 }
 
+/// As long as a process is at the run, a drain is for it, also while it reads the exports or opens what it has.
+#[test]
+fn a_drain_ends_a_process_that_has_not_come_to_sending() {
+    let world = World::new(&["--no-mailbox", "0", "--latency", "200"]);
+    let export = world.export("export.xml", 3000, &[]);
+    for round in 0..3 {
+        let process = if round == 0 { start(world.send_command(&export, "run")) } else { resume(&world) };
+        until(|| (status(&world)["running"] == true).then_some(()));
+        let said = order(&world, 0, &["drain"]);
+        assert!(said.contains("drain"), "{said}");
+        assert_eq!(process.wait_with_output().unwrap().status.code(), Some(2), "round {round}");
+    }
+    let report = world.resume("run", 0);
+    assert_eq!(world.accepted().len() as u64, count(&report, "delivered"));
+}
+
 #[test]
 fn orders_that_make_no_sense_are_refused_and_change_nothing() {
     let world = World::new(&["--no-mailbox", "0"]);
