@@ -4,7 +4,7 @@
 use super::open::{make_folder, unreadable};
 use super::{purge, space};
 use crate::disk::Disk;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::intake::{Export, ExportFingerprint, IntakeError};
 use crate::track::Journal;
 use std::io::ErrorKind;
@@ -18,15 +18,21 @@ const STAGED_AGAIN: &str = "staged_again";
 
 /// Opens the exports of a run again.
 ///
-/// *Errors*: a copy that is altered; one that is missing and cannot be taken anew; storage.
+/// *Errors*: the run is purged; a copy is altered; one is missing and cannot be taken anew; storage.
 pub(super) fn open(
     run: &Path,
     disk: &dyn Disk,
     journal: &Journal,
     exports: &[ExportFingerprint],
 ) -> Result<Vec<Export>> {
+    if purge::is_purged(journal)? {
+        // Another run may have its statements by now.
+        return Err(Error::new(Exit::Input, "the run is purged: nothing of it is sent any more").remedy(
+            "send the export in a new run: what waited here goes with it, what was sent or is in doubt does not",
+        ));
+    }
     let missing: Vec<_> = exports.iter().enumerate().filter(|(_, export)| is_missing(run, export)).collect();
-    if !missing.is_empty() && !purge::is_purged(journal)? {
+    if !missing.is_empty() {
         space::before_copying_again(run, missing.iter().map(|(_, export)| export.size).sum())?;
         make_folder(disk, &run.join(COPIES))?;
         for (index, export) in missing {
@@ -84,12 +90,9 @@ fn take_again(run: &Path, export: &ExportFingerprint) -> Result<()> {
 fn reopen(run: &Path, export: &ExportFingerprint) -> Result<Export> {
     let copy = of_run(run, export);
     Export::reopen(&copy, export).map_err(|error| {
-        let remedy = match (&export.sha256, is_missing(run, export)) {
-            (None, _) => format!("put {} back as it was when the run began, and resume", copy.display()),
-            (Some(_), true) => "its copies were purged, so that nothing of it can be sent any more; to send its statements \
-                                all the same, put the copy back byte for byte, and resume"
-                .into(),
-            (Some(_), false) => format!(
+        let remedy = match export.sha256 {
+            None => format!("put {} back as it was when the run began, and resume", copy.display()),
+            Some(_) => format!(
                 "move {} away and resume: the copy is taken anew from {} if that is unchanged; or put the copy back byte \
                  for byte",
                 copy.display(),

@@ -42,7 +42,7 @@ mod space;
 
 pub use deliver::AHEAD as LETTERS_AHEAD;
 pub use open::{Ended, Order, protected, resume, send};
-pub use purge::{Purged, purge};
+pub use purge::{Purged, give_up_lost, purge};
 pub use release::{FINDINGS, REJECTS, fate};
 pub use resolve::{Selection, in_doubt, resolve};
 pub use route::WINDOW as LOOKED_UP_TOGETHER;

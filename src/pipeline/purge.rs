@@ -8,12 +8,9 @@ use super::copies::COPIES;
 use crate::config::Config;
 use crate::domain::Outcome;
 use crate::error::{Error, Exit, Result};
-use crate::track::{Counts, Installation, Journal, JournalReader, Phase, control};
+use crate::track::{Counts, Installation, Journal, JournalReader, PURGED, Phase, Register, control};
 use crate::watch::crash;
 use std::path::Path;
-
-/// What the journal's event of a purge is called.
-const PURGED: &str = "purged";
 
 /// What a purge removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +35,7 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
         let message =
             format!("the run needs its copies: it is {}, {pending} pending, {in_doubt} in doubt", journal.phase());
         return Err(Error::new(Exit::Usage, message)
-            .remedy("resume it, and settle what is in doubt; --even-pending gives up that they can ever be sent"));
+            .remedy("resume it, and settle what is in doubt; --even-pending gives up that this run ever sends them"));
     }
     let purged = measure(&run.join(COPIES));
     let text = format!(
@@ -52,6 +49,28 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
     journal.note(PURGED, &text)?;
     remove(run, &journal)?;
     Ok(purged)
+}
+
+/// Gives up a run whose folder is gone, by a person's decision, with an audit line: others no longer ask its journal what
+/// it has sent. Its id.
+///
+/// *Errors*: the folder holds a run; none that is unfinished lay there; storage.
+pub fn give_up_lost(run: &Path, config: &Path) -> Result<String> {
+    let config = Config::read(config)?;
+    let folder = std::path::absolute(run).unwrap_or_else(|_| run.to_path_buf());
+    if Journal::exists(&folder) {
+        return Err(Error::new(Exit::Usage, format!("{} holds a run: it is not lost", folder.display()))
+            .remedy("resume it, or purge it without --lost"));
+    }
+    let installation = Installation::existing(&config.installation)?;
+    let lost = Register::open(&installation)?.forget(&folder)?;
+    let run_id = lost.ok_or_else(|| {
+        Error::new(Exit::Usage, format!("no unfinished run of this installation lay in {}", folder.display()))
+            .remedy("name the folder as the refused send names it")
+    })?;
+    let (folder, user) = (folder.display(), control::user());
+    installation.audit(&format!("purge: run {run_id} in {folder} is lost and given up, by {user}"))?;
+    Ok(run_id)
 }
 
 /// Whether a person decided that nothing of the run is to be sent any more.

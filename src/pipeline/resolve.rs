@@ -2,7 +2,7 @@
 
 use super::copies;
 use super::open::fingerprints;
-use super::purge::remove_payload;
+use super::purge::{self, remove_payload};
 use crate::config::Config;
 use crate::domain::{Outcome, Reason};
 use crate::error::{Error, Exit, Result};
@@ -51,9 +51,18 @@ pub fn resolve(run: &Path, selection: &Selection, settlement: Settlement) -> Res
     let journal = Journal::open(run, &installation)?;
     let (chosen, _) = in_doubt_of(run, selection)?;
     let exports = fingerprints(&journal.header())?;
-    if !chosen.is_empty() && settlement != Settlement::Delivered && !copies::can_be_had(run, &journal, &exports)? {
+    // From a purged run what was not delivered goes with a new run.
+    let needs_copies = match settlement {
+        Settlement::Delivered => false,
+        Settlement::NotDelivered => !purge::is_purged(&journal)?,
+        Settlement::Resend => true,
+    };
+    if !chosen.is_empty() && needs_copies && !copies::can_be_had(run, &journal, &exports)? {
         return Err(Error::new(Exit::Usage, "the run's copies are purged or lost: nothing of it can be sent again")
-            .remedy("settle as delivered what has arrived, and send the rest in a new run with --again"));
+            .remedy(
+                "purge the run (--even-pending), settle as delivered what has arrived and as not-delivered what has not, \
+                 and send the export in a new run: what waited or was not delivered goes with it",
+            ));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

@@ -203,7 +203,9 @@ impl TrackError {
                 "restore the key file from its backup; with another key no earlier statement is known again".into()
             }
             Self::RunGone { .. } => {
-                "bring the folder back and finish the run: statements that it sent would be sent twice".into()
+                "bring the folder back, from a backup if need be, and finish the run; if it is lost for good, `utskick purge \
+                 --lost` lets others go on without it, and what it sent may then be sent twice"
+                    .into()
             }
             _ => return None,
         })

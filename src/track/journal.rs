@@ -84,6 +84,8 @@ use writer::{Bulk, Change, Op, Writer};
 const CHANGES: usize = 4096;
 /// Batches of pass 1 on their way to the writer.
 const BATCHES: usize = 4;
+/// What the event is called by which a person gives up that the run ever sends what still waits.
+pub const PURGED: &str = "purged";
 
 /// A run's journal, open for writing: a handle, cheap to clone. The last one to go closes it.
 ///

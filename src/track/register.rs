@@ -259,7 +259,15 @@ impl Register {
                 Phase::Intake => (),
                 // Killed before it came here.
                 Phase::Finished => self.merge(&run.folder)?,
-                Phase::Released => journal.statements_by_key(&mut |state| sink(&run.run_id, &state))?,
+                Phase::Released => {
+                    // What waits in a purged run will never leave; what has left, or may have, stays so.
+                    let given_up = journal.events_of(journal::PURGED)? > 0;
+                    journal.statements_by_key(&mut |state| {
+                        if !given_up || state.what() != What::OtherRun {
+                            sink(&run.run_id, &state);
+                        }
+                    })?;
+                }
             }
         }
         Ok(())
@@ -366,15 +374,16 @@ impl Register {
         self.conn.execute_batch("COMMIT")
     }
 
-    /// Stops asking a run that cannot be read any more, by a person's decision: what it sent since it was last merged may
-    /// be sent again. `false` where it is not named as unmerged.
-    pub fn forget(&self, run_id: &str) -> Result<bool, TrackError> {
+    /// Stops asking the run that lay in this folder, by a person's decision: what it sent may be sent again. Its id;
+    /// `None` where no unfinished run is named there.
+    pub fn forget(&self, folder: &Path) -> Result<Option<String>, TrackError> {
+        let Some(run) = self.unmerged()?.into_iter().find(|run| run.folder == folder) else { return Ok(None) };
         self.conn
             .execute(
                 "UPDATE run SET merged = ?2 WHERE run_id = ?1 AND merged IS NULL",
-                params![run_id, Timestamp::now().as_millisecond()],
+                params![run.run_id, Timestamp::now().as_millisecond()],
             )
-            .map(|rows| rows > 0)
+            .map(|_| Some(run.run_id))
             .map_err(|error| TrackError::storage("forget a run in the register", error))
     }
 }
@@ -493,7 +502,8 @@ mod tests {
         assert!(register.earlier("run", &one).unwrap().is_empty(), "a run does not stand in its own way");
         std::fs::remove_dir_all(place.run("run")).unwrap();
         assert!(matches!(register.earlier("new", &one), Err(TrackError::RunGone { run, .. }) if run == "run"));
-        assert!(register.forget("run").unwrap());
+        assert_eq!(register.forget(&place.run("other")).unwrap(), None);
+        assert_eq!(register.forget(&place.run("run")).unwrap().as_deref(), Some("run"));
         assert!(register.earlier("new", &one).unwrap().is_empty());
     }
 

@@ -177,6 +177,60 @@ fn what_was_purged_is_not_taken_anew() {
 }
 
 #[test]
+fn what_a_purged_run_gave_up_goes_with_a_new_run_and_the_rest_does_not() {
+    let mut world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
+    let export = world.export("export.xml", 100, &[]);
+    let mut child = under_way(&world, &export);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(count(&world.send(&export, "early", 1), "delivered"), 0, "the first run still has them");
+    let mut purge = utskick(["purge", "--yes", "--even-pending"]);
+    assert!(purge.arg(world.path("run")).output().unwrap().status.success());
+    let seen = utskick(["report", "--json"]).arg(world.path("run")).output().unwrap();
+    let seen: Value = serde_json::from_slice(&seen.stdout).unwrap();
+    let doubts = count(&seen, "in_doubt");
+    assert!(doubts > 0 && count(&seen, "pending") > 0, "{seen}");
+    // What may have arrived is held until a person has settled it; then that goes too.
+    world.restart_sandbox(&["--no-mailbox", "0"]);
+    let next = world.send(&export, "next", 1);
+    assert!(count(&next, "held") >= doubts && count(&next, "delivered") > 0, "{next}");
+    let mut settle = utskick(["resolve", "--as", "not-delivered"]);
+    settle.arg(world.path("run"));
+    refused(settle, 0, &[]);
+    refused(resume(&world), 65, &["purged"]);
+    let last = world.send(&export, "last", 0);
+    assert_eq!(count(&last, "delivered"), doubts, "{last}");
+    let ledger = world.ledger();
+    let ids: std::collections::BTreeSet<_> = ledger.iter().map(|line| line["message_id"].to_string()).collect();
+    // Settled as not delivered, though it may have been: as many may have come twice, and no other.
+    assert!(ledger.len() as u64 <= ids.len() as u64 + doubts);
+    assert_eq!(ids.len() as u64 + count(&next, "paper"), count(&last, "already_sent") + doubts, "{last}");
+}
+
+#[test]
+fn a_run_that_is_lost_keeps_others_from_sending_until_it_is_given_up() {
+    let world = World::new(&["--latency", "300"]);
+    let export = world.export("export.xml", 60, &[]);
+    drained(&world, &export);
+    let config = world.config();
+    let give_up = |config: &Path| {
+        let mut command = utskick(["purge", "--lost", "--yes", "--config"]);
+        command.arg(config).arg(world.path("run"));
+        command
+    };
+    refused(give_up(&config), 64, &["it is not lost"]);
+    std::fs::remove_dir_all(world.path("run")).unwrap();
+    let before = world.ledger().len();
+    refused(world.send_command(&export, "next"), 74, &["cannot be read", "purge --lost"]);
+    assert_eq!(world.ledger().len(), before);
+    refused(give_up(&config), 0, &["is given up"]);
+    refused(give_up(&config), 64, &["no unfinished run"]);
+    let audit = std::fs::read_to_string(world.path("sandbox/state/audit.ndjson")).unwrap();
+    assert_eq!(audit.matches("lost and given up").count(), 1, "{audit}");
+    world.send(&export, "after", 0);
+}
+
+#[test]
 fn an_export_of_another_encoding_that_is_read_in_place_is_gone_on_with() {
     let world = World::new(&["--latency", "300"]);
     let export = world.export("export.xml", 100, &[]);
