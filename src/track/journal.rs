@@ -76,6 +76,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
 use writer::{Bulk, Change, Op, Writer};
 
@@ -84,6 +85,8 @@ use writer::{Bulk, Change, Op, Writer};
 const CHANGES: usize = 4096;
 /// Batches of pass 1 on their way to the writer.
 const BATCHES: usize = 4;
+/// How long commands that read a run may keep it from being gone on with.
+const READERS: Duration = Duration::from_secs(120);
 /// What the event is called by which a person gives up that the run ever sends what still waits.
 pub const PURGED: &str = "purged";
 
@@ -171,7 +174,13 @@ impl Journal {
         schema::check(&conn, &file, schema::FORMAT)?;
         pages::key_check(&conn, &file, installation)?;
         quick_check(&conn, &file)?;
-        if !schema::take_over(&conn).map_err(failed)? {
+        let began = Instant::now();
+        while !schema::take_over(&conn).map_err(failed)? {
+            // Commands that read take turns in its way; each is at it for a moment.
+            if began.elapsed() < READERS {
+                std::thread::sleep(Duration::from_millis(50));
+                continue;
+            }
             return Err(failed(rusqlite::Error::SqliteFailure(
                 rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
                 Some("a command that reads the run keeps it from being gone on with".into()),
