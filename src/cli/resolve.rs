@@ -5,7 +5,7 @@ use super::send::must_be_a_run;
 use super::{print, say, shown};
 use crate::error::{Error, Exit, Result};
 use crate::pipeline::{self, Selection};
-use crate::track::Settlement;
+use crate::track::{JournalReader, PURGED, Settlement};
 use clap::{Args, ValueEnum};
 use std::fmt::Write;
 use std::io::Read;
@@ -85,7 +85,10 @@ impl Resolve {
         print(&table)?;
         say(&format!("{settled} settled"));
         if settlement != Settlement::Delivered && settled > 0 {
-            say(&format!("send them with `utskick resume {}`", shown(&self.run)));
+            say(&match JournalReader::open(&self.run)?.events_of(PURGED)? {
+                0 => format!("send them with `utskick resume {}`", shown(&self.run)),
+                _ => "the run is purged: they go with a new run of the export".into(),
+            });
         }
         Ok(Exit::Done)
     }

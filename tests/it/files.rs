@@ -196,7 +196,7 @@ fn what_a_purged_run_gave_up_goes_with_a_new_run_and_the_rest_does_not() {
     assert!(count(&next, "held") >= doubts && count(&next, "delivered") > 0, "{next}");
     let mut settle = utskick(["resolve", "--as", "not-delivered"]);
     settle.arg(world.path("run"));
-    refused(settle, 0, &[]);
+    refused(settle, 0, &["with a new run"]);
     refused(resume(&world), 65, &["purged"]);
     let last = world.send(&export, "last", 0);
     assert_eq!(count(&last, "delivered"), doubts, "{last}");
