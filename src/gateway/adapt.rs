@@ -6,8 +6,8 @@
 //!
 //! Each attempt counts alone, never the wait between two of them; an answer that pushes back says nothing about how long
 //! answers take; and what began before the last change says nothing about it. The answers of a second or more, enough
-//! to tell a share, are weighed together. Where more push back than chance has it, a little less is asked for than was accepted, but no
-//! less than half. While it is left alone since it asked for that (Retry-After), nothing is accepted.
+//! to tell a share, are weighed together. Where more push back than chance has it, a little less is asked for than was
+//! accepted, but no less than half. While it is left alone since it asked for that (Retry-After), nothing is accepted.
 //!
 //! **A lower rate is kept only if it helps.** Who has a limit accepts as much as before and pushes nothing back below it;
 //! who pushes back at random does so at any rate, and to ask it for less only makes the send longer. So after a cut as

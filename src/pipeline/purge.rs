@@ -46,7 +46,7 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
     );
     installation.audit(&format!("purge: run {}: {text}", journal.header().run_id))?;
     // Before it is done: what is missing afterwards is known to be missing by decision.
-    journal.note(PURGED, &text)?;
+    futures::executor::block_on(journal.note_durably(PURGED, &text))?;
     remove(run, &journal)?;
     Ok(purged)
 }

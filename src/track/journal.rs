@@ -457,6 +457,11 @@ impl Journal {
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())
     }
 
+    /// As [`Journal::note`], durable when it resolves.
+    pub async fn note_durably(&self, kind: &str, text: &str) -> Result<(), TrackError> {
+        self.change(Change::Note(kind.to_owned(), text.to_owned())).await
+    }
+
     /// How many events of a kind there are, of those committed.
     pub fn events_of(&self, kind: &str) -> Result<u64, TrackError> {
         self.read(|conn| pages::events_of(conn, kind))

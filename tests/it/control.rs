@@ -67,10 +67,10 @@ fn orders_to_a_running_send_hold_and_are_on_record() {
     let mut process = resume(&world);
     // From its first moment it has no end before it goes on, and neither has what nobody is at.
     let seen_first = until(|| Some(status(&world)).filter(|now| now["running"] == true));
-    for now in [stopped, seen_first, status(&world)] {
-        let ends = now["operators"].as_array().unwrap().iter().map(|of| &of["expected_end"]);
-        assert!(ends.chain([&now["expected_end"]]).all(Value::is_null), "{now}");
-        assert_eq!(now["operators"][0]["paused"], true, "{now}");
+    for told in [stopped, seen_first, status(&world)] {
+        let ends = told["operators"].as_array().unwrap().iter().map(|of| &of["expected_end"]);
+        assert!(ends.chain([&told["expected_end"]]).all(Value::is_null), "{told}");
+        assert_eq!(told["operators"][0]["paused"], true, "{told}");
     }
     until(|| Some(status(&world)).filter(|now| !now["operators"][0]["waiting"].is_null()));
     assert_eq!(world.ledger().len(), paused, "a paused run was resumed by a restart");
