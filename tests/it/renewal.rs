@@ -2,7 +2,7 @@
 
 use crate::referee;
 use crate::run::utskick;
-use crate::world::{World, count};
+use crate::world::{World, count, whole_lines};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn fingerprint(certificate: &[u8]) -> String {
 /// What is said of a certificate until it is said this often.
 fn until_said(process: &mut std::process::Child, log: &Path, words: &str, times: usize) {
     loop {
-        let text = std::fs::read_to_string(log).unwrap();
+        let text = whole_lines(log);
         if text.matches(words).count() >= times {
             return;
         }
@@ -90,7 +90,7 @@ fn a_certificate_replaced_during_a_run_is_taken_up_without_losing_a_message() {
     put_certificate(&world, "sender", &sender);
     until_said(&mut sending, &log, "does not belong to the private key", 1);
     let in_use = "the new one is in use";
-    assert!(!std::fs::read_to_string(&log).unwrap().contains(in_use));
+    assert!(!whole_lines(&log).contains(in_use));
     put_key(&world, "sender", &sender);
     until_said(&mut sending, &log, in_use, 1);
     put_key(&world, "mediator", &mediator);
@@ -100,7 +100,7 @@ fn a_certificate_replaced_during_a_run_is_taken_up_without_losing_a_message() {
     let before = world.ledger().len();
 
     let code = sending.wait().unwrap().code();
-    let text = std::fs::read_to_string(&log).unwrap();
+    let text = whole_lines(&log);
     assert_eq!(code, Some(0), "{text}");
     let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
     let ledger = world.ledger();
@@ -237,7 +237,7 @@ fn an_encryption_certificate_replaced_during_a_run_is_taken_up_without_losing_a_
     let mut sending = sending.spawn().unwrap();
     let bundles = || std::fs::read_dir(world.path("run/paper")).map_or(0, |all| all.flatten().count());
     while world.ledger().iter().filter(|line| line["operator"] == OPERATOR_IDS[2]).count() < 5 || bundles() < 1 {
-        assert!(sending.try_wait().unwrap().is_none(), "{}", std::fs::read_to_string(&log).unwrap());
+        assert!(sending.try_wait().unwrap().is_none(), "{}", whole_lines(&log));
         std::thread::sleep(Duration::from_millis(20));
     }
     // What does not fit is passed over: gone, half a file, ended, not valid yet, another's, too short a key.
@@ -249,7 +249,7 @@ fn an_encryption_certificate_replaced_during_a_run_is_taken_up_without_losing_a_
         let mut is_passed_over = |words: &str| {
             said += 1;
             until_said(&mut sending, &log, passed_over, said);
-            let text = std::fs::read_to_string(&log).unwrap();
+            let text = whole_lines(&log);
             let line = text.lines().rfind(|line| line.contains(passed_over)).unwrap();
             assert!(line.contains(words) && line.contains(&format!("{name}.pem")), "{words:?}: {line}");
         };
@@ -266,7 +266,7 @@ fn an_encryption_certificate_replaced_during_a_run_is_taken_up_without_losing_a_
         }
     }
     let in_use = "the new one is in use";
-    assert!(!std::fs::read_to_string(&log).unwrap().contains(in_use));
+    assert!(!whole_lines(&log).contains(in_use));
     for (name, identity) in ["operator-c", "print-supplier"].iter().zip(&new) {
         put_key(&world, name, identity);
         put_certificate(&world, name, identity);
@@ -275,7 +275,7 @@ fn an_encryption_certificate_replaced_during_a_run_is_taken_up_without_losing_a_
     let before = (world.ledger().len(), bundles());
 
     let code = sending.wait().unwrap().code();
-    let text = std::fs::read_to_string(&log).unwrap();
+    let text = whole_lines(&log);
     assert_eq!(code, Some(0), "{text}");
     let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
     let ledger = world.ledger();

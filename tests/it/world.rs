@@ -87,10 +87,13 @@ impl World {
         report
     }
 
-    /// The sandbox's ledger.
+    /// The sandbox's ledger, as far as it is written.
     pub fn ledger(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.path("sandbox/ledger.ndjson")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("a ledger line")).collect()
+        let path = self.path("sandbox/ledger.ndjson");
+        if !path.exists() {
+            return Vec::new();
+        }
+        whole_lines(&path).lines().map(|line| serde_json::from_str(line).expect("a ledger line")).collect()
     }
 
     /// How often each message was accepted.
@@ -109,6 +112,14 @@ impl Drop for World {
     fn drop(&mut self) {
         stop(&mut self.sandbox);
     }
+}
+
+/// The lines of a file that another process may be writing. The last one, which may be half written and end within a
+/// character, is left out until its end is there.
+pub fn whole_lines(path: &Path) -> String {
+    let mut bytes = std::fs::read(path).expect("a file of lines");
+    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    String::from_utf8(bytes).expect("whole lines are text")
 }
 
 fn start(folder: &Path, arguments: &[&str]) -> Child {
