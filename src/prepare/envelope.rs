@@ -17,9 +17,9 @@
 //! It does not compose text, encrypt, or decide about the size of a message.
 
 use super::sign::{SignError, Signer};
+use super::twin::Hash;
 use crate::domain::{self, Begun, Sealed};
 use arrayvec::ArrayVec;
-use aws_lc_rs::digest::{Context, SHA256};
 use md5::{Digest as _, Md5};
 
 /// Why a delivery cannot be an envelope. None shows a text; the element tells which it was.
@@ -362,9 +362,9 @@ struct Canonical {
     /// Gathers short pieces, so that a hash is called some ten times a message and not some hundred.
     gathered: ArrayVec<u8, GATHER_BYTES>,
     /// Hash of innerOctets, until the inner signature is made.
-    inner: Option<Context>,
+    inner: Option<Hash>,
     /// Hash of outerOctets.
-    outer: Context,
+    outer: Hash,
     /// What went into `outer`, where it is to be kept.
     kept: Option<Vec<u8>>,
 }
@@ -401,30 +401,25 @@ impl Canonical {
     }
 }
 
-fn hash(inner: &mut Option<Context>, outer: &mut Context, kept: &mut Option<Vec<u8>>, piece: &[u8]) {
-    if let Some(inner) = inner {
-        inner.update(piece);
+fn hash(inner: &mut Option<Hash>, outer: &mut Hash, kept: &mut Option<Vec<u8>>, piece: &[u8]) {
+    match inner {
+        Some(inner) => inner.update_both(outer, piece),
+        None => outer.update(piece),
     }
-    outer.update(piece);
     if let Some(kept) = kept {
         kept.extend_from_slice(piece);
     }
 }
 
 /// Ends a hash with the last tag; base64.
-fn finish(mut hash: Context, close: &str) -> Vec<u8> {
+fn finish(mut hash: Hash, close: &str) -> Vec<u8> {
     hash.update(close.as_bytes());
     base64_simd::STANDARD.encode_type(hash.finish())
 }
 
 impl Writer {
     fn new(room: usize, kept: Option<Vec<u8>>) -> Self {
-        let mut canonical = Canonical {
-            gathered: ArrayVec::new(),
-            inner: Some(Context::new(&SHA256)),
-            outer: Context::new(&SHA256),
-            kept,
-        };
+        let mut canonical = Canonical { gathered: ArrayVec::new(), inner: Some(Hash::new()), outer: Hash::new(), kept };
         // The only place where the two differ until the delivery ends.
         if let Some(inner) = &mut canonical.inner {
             inner.update(INNER_OPEN.as_bytes());
@@ -461,7 +456,7 @@ impl Writer {
         self.seal(received)?;
 
         self.canonical.flush();
-        let hash = std::mem::replace(&mut self.canonical.outer, Context::new(&SHA256));
+        let hash = std::mem::replace(&mut self.canonical.outer, Hash::new());
         if let Some(kept) = &mut self.canonical.kept {
             kept.extend_from_slice(OUTER_CLOSE.as_bytes());
         }
@@ -472,10 +467,10 @@ impl Writer {
 
     /// The finished message. Its digest is over all that is not below the outer digest: the frame and the outer signature.
     fn sealed(self, outer: &Signed, mediator: &dyn Signer) -> Sealed {
-        let mut digest = Context::new(&SHA256);
+        let mut digest = Hash::new();
         digest.update(WIRE_OPEN.as_bytes());
         outer.pieces(mediator).into_iter().for_each(|piece| digest.update(piece));
-        Sealed { digest: digest.finish().as_ref().try_into().unwrap_or_default(), bytes: self.wire }
+        Sealed { digest: digest.finish(), bytes: self.wire }
     }
 
     fn delivery(&mut self, delivery: &Delivery<'_>) -> Result<(), EnvelopeError> {
@@ -601,13 +596,12 @@ impl Writer {
 
 /// Signs the SignedInfo that holds this digest (base64).
 fn sign(digest: Vec<u8>, signer: &dyn Signer, role: &'static str) -> Result<Signed, EnvelopeError> {
-    let mut signed_info = Context::new(&SHA256);
+    let mut signed_info = Hash::new();
     for piece in [SIGNED_INFO_APEX.as_bytes(), SIGNED_INFO_START.as_bytes(), &digest, SIGNED_INFO_END.as_bytes()] {
         signed_info.update(piece);
     }
-    let sha256 = signed_info.finish().as_ref().try_into().unwrap_or_default();
     let mut signature = Vec::new();
-    signer.sign_digest(&sha256, &mut signature).map_err(|source| Unsigned { role, source })?;
+    signer.sign_digest(&signed_info.finish(), &mut signature).map_err(|source| Unsigned { role, source })?;
     Ok(Signed { digest, signature: base64_simd::STANDARD.encode_type(signature) })
 }
 

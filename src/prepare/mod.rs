@@ -20,6 +20,7 @@ pub mod encrypt;
 pub mod envelope;
 pub mod keys;
 pub mod sign;
+mod twin;
 mod workshop;
 
 pub use workshop::{Job, Made, PrepareError, SignedBy, Workshop};
