@@ -125,6 +125,14 @@ pub(super) fn delivery_by_tree(body: &[u8]) -> Result<Answer<DeliveryResult>, Wi
 /// Reads the answer to isReachable. Entries whose RecipientId is no identity are left out: nobody asked for them. So are
 /// those that say something twice: they say nothing.
 pub fn reachability(body: &[u8]) -> Result<Answer<Vec<Reachability>>, WireError> {
+    match ordinary::reachability(body) {
+        Some(entries) => Ok(Answer::Response(entries)),
+        None => reachability_by_tree(body),
+    }
+}
+
+/// Reads any answer to isReachable.
+pub(super) fn reachability_by_tree(body: &[u8]) -> Result<Answer<Vec<Reachability>>, WireError> {
     let tree = Tree::read(body)?;
     if let Some(fault) = tree.fault() {
         return Ok(Answer::Fault(fault));

@@ -1,11 +1,12 @@
-//! The ordinary answer to deliverSecure, read in one scan without a tree.
+//! The ordinary answers to deliverSecure and isReachable, read in one scan without a tree.
 //!
-//! A subset of what [`super::delivery`] understands, and never anything else: ASCII, at most an empty header, the elements
-//! of the contract in their order with blanks between them, no attributes but namespaces, no character references, comments or CDATA. For
-//! anything else it says nothing, and the tree is asked. A property test holds the two together.
+//! A subset of what [`super::delivery`] and [`super::reachability`] understand, and never anything else: UTF-8, at most an
+//! empty header, the elements of the contract in their order with blanks between them, no attributes but namespaces, no
+//! character references, comments or CDATA. For anything else it says nothing, and the tree is asked. Property tests hold
+//! the two together.
 
-use super::answer::{DeliveryResult, printable};
-use super::{SERVICE, SERVICE_V3, SOAP};
+use super::answer::{DeliveryResult, MailboxType, Reachability, ServiceSupplier, printable};
+use super::{RECIPIENT, RECIPIENT_V3, SERVICE, SERVICE_V3, SOAP};
 use crate::domain::Identity;
 use arrayvec::ArrayVec;
 
@@ -13,6 +14,8 @@ use arrayvec::ArrayVec;
 const SCOPE: usize = 16;
 /// Elements open at once.
 const DEPTH: usize = 8;
+/// White space of XML.
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
 /// How an answer may begin.
 const DECLARATIONS: [&str; 4] = [
     r#"<?xml version="1.0" encoding="UTF-8"?>"#,
@@ -25,32 +28,28 @@ const RESERVED: [&str; 2] = ["http://www.w3.org/XML/1998/namespace", "http://www
 
 /// The delivery that an ordinary answer tells of; `None` where the answer is not ordinary.
 pub(super) fn delivery(body: &[u8]) -> Option<DeliveryResult> {
-    let text = std::str::from_utf8(body).ok().filter(|text| text.is_ascii())?;
-    let text = DECLARATIONS.iter().find_map(|start| text.strip_prefix(start)).unwrap_or(text);
-    let mut scan = Scan { rest: text, scope: ArrayVec::new(), open: ArrayVec::new() };
-    scan.start(SOAP, "Envelope")?;
-    scan.header()?;
-    scan.start(SOAP, "Body")?;
+    let mut scan = Scan::of(body)?;
     scan.start(SERVICE_V3, "deliverSecureResponse")?;
     scan.start(SERVICE_V3, "return")?;
-    let trans_id = scan.leaf("TransId")?;
+    let trans_id = scan.word(SERVICE, "TransId")?;
     scan.start(SERVICE, "Status")?;
-    let recipient = scan.leaf("RecipientId")?;
-    let delivered = match scan.leaf("Delivered")? {
-        "true" | "1" => true,
-        "false" | "0" => false,
-        _ => return None,
-    };
-    while !scan.open.is_empty() {
-        scan.blanks();
-        scan.end()?;
+    let recipient = scan.word(SERVICE, "RecipientId")?;
+    let delivered = scan.boolean(SERVICE, "Delivered")?;
+    scan.finish()?;
+    Some(DeliveryResult { trans_id: printable(trans_id, 100), recipient: Identity::pattern(recipient).ok(), delivered })
+}
+
+/// What an ordinary answer says of recipients; `None` where the answer is not ordinary.
+pub(super) fn reachability(body: &[u8]) -> Option<Vec<Reachability>> {
+    let mut scan = Scan::of(body)?;
+    let mut entries = Vec::new();
+    if scan.tag(RECIPIENT_V3, "isReachableResponse")? {
+        while scan.ahead()? == "return" {
+            entries.extend(scan.reachability()?);
+        }
     }
-    scan.blanks();
-    scan.rest.is_empty().then(|| DeliveryResult {
-        trans_id: printable(trans_id, 100),
-        recipient: Identity::pattern(recipient).ok(),
-        delivered,
-    })
+    scan.finish()?;
+    Some(entries)
 }
 
 struct Scan<'a> {
@@ -62,18 +61,87 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// The SOAP header, empty, where there is one.
-    fn header(&mut self) -> Option<()> {
-        self.blanks();
-        let tag = self.rest.get(1..)?.split([' ', '\t', '\r', '\n', '>', '/']).next()?;
-        if tag.rsplit(':').next() != Some("Header") {
-            return Some(());
+    /// An answer, up to what its SOAP body says.
+    fn of(body: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?;
+        let text = DECLARATIONS.iter().find_map(|start| text.strip_prefix(start)).unwrap_or(text);
+        let mut scan = Self { rest: text, scope: ArrayVec::new(), open: ArrayVec::new() };
+        scan.start(SOAP, "Envelope")?;
+        if scan.ahead()? == "Header" && scan.tag(SOAP, "Header")? {
+            scan.close()?;
         }
-        if self.tag(SOAP, "Header")? {
-            self.blanks();
-            self.end()?;
+        scan.start(SOAP, "Body")?;
+        Some(scan)
+    }
+
+    /// The ends of all that is open, and nothing after them.
+    fn finish(&mut self) -> Option<()> {
+        while !self.open.is_empty() {
+            self.close()?;
+        }
+        self.blanks();
+        self.rest.is_empty().then_some(())
+    }
+
+    /// A `return` of isReachable; nothing where it is about no identity.
+    fn reachability(&mut self) -> Option<Option<Reachability>> {
+        self.start(RECIPIENT_V3, "return")?;
+        self.start(RECIPIENT, "AccountStatus")?;
+        let recipient = Identity::pattern(self.word(RECIPIENT, "RecipientId")?).ok();
+        let mailbox = match self.word(RECIPIENT, "Type")? {
+            "Secure" => MailboxType::Secure,
+            "Anonymous" => MailboxType::Anonymous,
+            "Not" => MailboxType::Not,
+            _ => return None,
+        };
+        let pending = self.boolean(RECIPIENT, "Pending")?;
+        let supplier = match self.ahead()? {
+            "ServiceSupplier" => Some(self.supplier()?),
+            _ => None,
+        };
+        self.pass(RECIPIENT, "LastRegistration")?;
+        self.close()?;
+        let sender_accepted = self.boolean(RECIPIENT, "SenderAccepted")?;
+        self.pass(RECIPIENT, "LastSenderAcceptChange")?;
+        self.close()?;
+        Some(recipient.map(|recipient| Reachability { recipient, mailbox, pending, sender_accepted, supplier }))
+    }
+
+    fn supplier(&mut self) -> Option<ServiceSupplier> {
+        self.start(RECIPIENT, "ServiceSupplier")?;
+        let id = self.word(RECIPIENT, "Id")?.to_owned();
+        self.pass(RECIPIENT, "Name")?;
+        self.pass(RECIPIENT, "Logo")?;
+        let service_address = self.text(RECIPIENT, "ServiceAdress")?.trim_matches(BLANKS);
+        let plain = service_address.bytes().all(|byte| byte.is_ascii_graphic());
+        let service_address = plain.then(|| service_address.to_owned())?;
+        self.pass(RECIPIENT, "UIAdress")?;
+        self.pass(RECIPIENT, "InternalServiceAdress")?;
+        self.close()?;
+        Some(ServiceSupplier { id, service_address })
+    }
+
+    /// The name, without its prefix, of the tag that comes next; empty where that is an end.
+    fn ahead(&mut self) -> Option<&'a str> {
+        self.blanks();
+        let tag = self.rest.strip_prefix('<')?;
+        let end = tag.bytes().position(ends_a_name)?;
+        let tag = tag.get(..end)?;
+        Some(tag.split_once(':').map_or(tag, |(_, local)| local))
+    }
+
+    /// Passes over an element that holds text, where there is one.
+    fn pass(&mut self, namespace: &str, name: &str) -> Option<()> {
+        if self.ahead()? == name {
+            self.text(namespace, name)?;
         }
         Some(())
+    }
+
+    /// An end tag, after blanks.
+    fn close(&mut self) -> Option<()> {
+        self.blanks();
+        self.end()
     }
 
     /// A start tag of this name, after blanks.
@@ -85,7 +153,7 @@ impl<'a> Scan<'a> {
     fn tag(&mut self, namespace: &str, name: &str) -> Option<bool> {
         self.blanks();
         self.take("<")?;
-        let tag = self.until(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'>' | b'/'))?;
+        let tag = self.until(ends_a_name)?;
         let before = self.scope.len();
         let ended = loop {
             let blanks = self.blanks();
@@ -139,14 +207,28 @@ impl<'a> Scan<'a> {
         (!value.is_empty() && !RESERVED.contains(&value)).then_some((prefix, value))
     }
 
-    /// An element of the types of Service that holds one printable word.
-    fn leaf(&mut self, name: &str) -> Option<&'a str> {
-        self.start(SERVICE, name)?;
-        let text = self.until(|byte| byte == b'<')?;
-        let plain =
-            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'&' | b'>'));
+    /// An element that holds one printable word.
+    fn word(&mut self, namespace: &str, name: &str) -> Option<&'a str> {
+        let text = self.text(namespace, name)?;
+        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(text)
+    }
+
+    fn boolean(&mut self, namespace: &str, name: &str) -> Option<bool> {
+        match self.text(namespace, name)? {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// An element that holds text, or nothing.
+    fn text(&mut self, namespace: &str, name: &str) -> Option<&'a str> {
+        if !self.tag(namespace, name)? {
+            return Some("");
+        }
+        let text = self.until(|byte| matches!(byte, b'<' | b'&' | b'>'))?;
         self.end()?;
-        plain.then_some(text)
+        Some(text)
     }
 
     fn end(&mut self) -> Option<()> {
@@ -160,7 +242,7 @@ impl<'a> Scan<'a> {
 
     /// Skips blanks; whether there were any.
     fn blanks(&mut self) -> bool {
-        let rest = self.rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        let rest = self.rest.trim_start_matches(BLANKS);
         let skipped = rest.len() < self.rest.len();
         self.rest = rest;
         skipped
@@ -179,6 +261,10 @@ impl<'a> Scan<'a> {
     }
 }
 
+fn ends_a_name(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'>' | b'/')
+}
+
 /// Letters, digits and what else is in the names of real prefixes; not beginning with what no name begins with.
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
@@ -187,7 +273,7 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::answer::{Answer, delivery_by_tree};
+    use super::super::answer::{Answer, delivery_by_tree, reachability_by_tree};
     use super::*;
     use proptest::prelude::*;
 
@@ -235,7 +321,137 @@ mod tests {
         }
     }
 
+    /// A `return` of isReachable with these prefixes, blanks and texts.
+    fn entry(prefixes: [&str; 2], blank: &str, texts: &[String; 4], supplier: &[String]) -> String {
+        let [r, t] = prefixes.map(|prefix| if prefix.is_empty() { String::new() } else { format!("{prefix}:") });
+        let leaf = |name: &str, text: &str| match text {
+            "-" => String::new(),
+            "" => format!("<{t}{name} />{blank}"),
+            text => format!("<{t}{name}>{text}</{t}{name}>{blank}"),
+        };
+        let [id, kind, yes, dated] = texts;
+        let names = ["Id", "Name", "Logo", "ServiceAdress", "UIAdress", "InternalServiceAdress"];
+        let supplier: String = names.iter().zip(supplier).map(|(name, text)| leaf(name, text)).collect();
+        let supplier = match supplier.is_empty() {
+            true => supplier,
+            false => format!("<{t}ServiceSupplier>{blank}{supplier}</{t}ServiceSupplier>"),
+        };
+        format!(
+            "{blank}<{r}return>{blank}<{t}AccountStatus>{}{}{}{supplier}{}</{t}AccountStatus>{blank}{}{}</{r}return>",
+            leaf("RecipientId", id),
+            leaf("Type", kind),
+            leaf("Pending", yes),
+            leaf("LastRegistration", dated),
+            leaf("SenderAccepted", yes),
+            leaf("LastSenderAcceptChange", dated),
+        )
+    }
+
+    fn reachable(prefixes: [&str; 2], blank: &str, start: &str, entries: &str) -> String {
+        let [r, t] = prefixes;
+        let colon = |prefix: &str| if prefix.is_empty() { String::new() } else { format!(":{prefix}") };
+        let name = if r.is_empty() { String::new() } else { format!("{r}:") };
+        format!(
+            "{start}<S:Envelope xmlns:S='{SOAP}'>{blank}<S:Header/><S:Body><{name}isReachableResponse \
+             xmlns{}='{RECIPIENT_V3}' xmlns{}=\"{RECIPIENT}\">{entries}{blank}</{name}isReachableResponse>\
+             </S:Body>{blank}</S:Envelope>",
+            colon(r),
+            colon(t),
+        )
+    }
+
+    #[test]
+    fn ordinary_reachability_is_read_without_a_tree() {
+        let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let texts =
+            |id: &str, kind: &str, yes: &str| [id, kind, yes, "2016-10-30T15:38:49.517+01:00"].map(str::to_owned);
+        let address = "https://operator-a.test:8443/service/v3";
+        let suppliers = [
+            text(&["165568402266", "Kivra", "-", address, "https://operator-a.test", ""]),
+            text(&["165568402266", "Sandlådan Ett", "https://a.test/l.png", "  ", "-", ""]),
+            text(&["165568402266", "Kivra", "-", "", "-", "-"]),
+            text(&[]),
+        ];
+        for start in DECLARATIONS.into_iter().chain(["", "\n"]) {
+            for (prefixes, blank) in [(["r3", "r1"], ""), (["", "ns2"], "\n  "), (["ns3", ""], "\n")] {
+                let entries: String = suppliers
+                    .iter()
+                    .map(|supplier| entry(prefixes, blank, &texts("191212121212", "Secure", "true"), supplier))
+                    .chain([entry(
+                        prefixes,
+                        blank,
+                        &texts("no identity", "Not", "false").map(|at| at.replace(' ', "-")),
+                        &[],
+                    )])
+                    .collect();
+                let body = reachable(prefixes, blank, start, &entries);
+                let read = reachability(body.as_bytes()).unwrap_or_else(|| panic!("not ordinary: {body}"));
+                let addresses: Vec<_> =
+                    read.iter().map(|at| at.supplier.as_ref().map(|at| at.service_address.as_str())).collect();
+                assert_eq!(addresses, [Some(address), Some(""), Some(""), None], "{body}");
+                assert_eq!(reachability_by_tree(body.as_bytes()), Ok(Answer::Response(read)), "{body}");
+            }
+        }
+    }
+
+    /// Mostly one of these, now and then something of this pattern.
+    fn usual(texts: &'static [&'static str], unusual: &'static str) -> impl Strategy<Value = String> {
+        prop_oneof![20 => prop::sample::select(texts).prop_map(str::to_owned), 1 => unusual]
+    }
+
     proptest! {
+        #[test]
+        fn the_scan_and_the_tree_agree_on_reachability(
+            prefixes in prop_oneof![
+                9 => prop::sample::select(vec![["r3", "r1"], ["", "a"], ["b", ""]]),
+                1 => prop::sample::select(vec![["r", "r"], ["", ""], ["xmlb", "r1"]]),
+            ],
+            blank in usual(&["", "\n ", "\r\n", "\t"], "\u{a0}|<!-- -->|x"),
+            start in usual(&["", DECLARATIONS[0], DECLARATIONS[2]], "\u{feff}|<\\?xml version='1.0' encoding='latin1'\\?>"),
+            entries in prop::collection::vec((
+                (
+                    usual(&["191212121212", "162021004748"], "[ 0-9a-z\u{a0}]{0,14}"),
+                    usual(&["Secure", "Anonymous", "Not"], " ?[Ss]ecure|-|"),
+                    usual(&["true", "false", "1", "0"], "\n?true|yes|-|"),
+                    usual(&["-", "2024-02-29T08:00:00Z"], "a]]>b|å\u{1}|"),
+                ).prop_map(|(id, kind, yes, dated)| [id, kind, yes, dated]),
+                prop_oneof![
+                    4 => Just(Vec::new()),
+                    8 => (
+                        usual(&["165568402266"], "[ -~]{0,12}|-"),
+                        prop::collection::vec(usual(&["https://a.test/v3", "", "  "], "[ -~åÅ\u{a0}]{0,20}|-"), 5),
+                    ).prop_map(|(id, others)| [vec![id], others].concat()),
+                    1 => prop::collection::vec(usual(&["https://a.test/v3", "-"], "[ -~]{0,20}"), 0..7),
+                ],
+                usual(&["", "\n"], "<r3:return/>|<x/>|text|<r1:Id>1</r1:Id>"),
+            ), 0..4),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![Just(None), any::<u8>().prop_map(Some), prop::sample::select(b"<>/&:='\" x".to_vec()).prop_map(Some)], any::<bool>()), 0..3),
+        ) {
+            let entries: String = entries
+                .iter()
+                .map(|(texts, supplier, beside)| entry(prefixes, &blank, texts, supplier) + beside)
+                .collect();
+            let mut body = reachable(prefixes, &blank, &start, &entries).into_bytes();
+            let agrees = |body: &[u8]| -> Result<(), TestCaseError> {
+                let Some(scanned) = reachability(body) else { return Ok(()) };
+                let shown = String::from_utf8_lossy(body);
+                prop_assert_eq!(reachability_by_tree(body), Ok(Answer::Response(scanned)), "{}", shown);
+                // A fault is asked for first: an answer of which both could be read would be read as one or the other.
+                prop_assert_eq!(super::super::fault(body), None, "{}", shown);
+                Ok(())
+            };
+            agrees(&body)?;
+            for (place, byte, insert) in changes {
+                let at = place.index(body.len());
+                match (byte, insert) {
+                    (None, _) => _ = body.remove(at),
+                    (Some(byte), true) => body.insert(at, byte),
+                    (Some(byte), false) => body[at] = byte,
+                }
+                agrees(&body)?;
+            }
+        }
+
         #[test]
         fn the_scan_and_the_tree_agree(
             prefixes in prop::array::uniform3(prop_oneof![Just(""), Just("S"), Just("ns2"), Just("s-1"), Just("xmla"), Just("1"), Just("é")]),
