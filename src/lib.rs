@@ -27,6 +27,7 @@
 //! | [`watch`] | progress, logs, and that nothing personal is seen beside them |
 //! | [`sandbox`] | a FaR and operators to send to, with bad manners on request; synthetic exports |
 //! | [`disk`] | what durability rests on: synced contents, synced names |
+//! | `told.rs` | what CPU threads and the journal tell tasks, with one wake-up for many |
 //! | [`config`], [`error`] | the settings as types; what ends a command, and its exit code |
 //!
 //! To follow one statement: [`pipeline::send`] opens the run; `pipeline/release.rs` gives it a row; `pipeline/route.rs`
@@ -70,5 +71,6 @@ pub mod plan;
 pub mod prepare;
 pub mod sandbox;
 pub mod submit;
+mod told;
 pub mod track;
 pub mod watch;

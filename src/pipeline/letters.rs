@@ -4,6 +4,7 @@
 //! being made, a finished letter therefore waits for company; the one that ends last, comes in late or makes a handful
 //! takes all with it. Who asks for one letter alone gets it at once.
 
+use crate::told::{self, Told, Waits};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -25,7 +26,7 @@ pub(super) struct Letters<T> {
 struct Finished<T> {
     /// Letters asked for and not finished.
     under_way: usize,
-    letters: Vec<(oneshot::Sender<T>, T)>,
+    letters: Vec<(Waits<T>, T)>,
     /// When the first of them was finished.
     since: Instant,
 }
@@ -50,31 +51,28 @@ impl<T: Send + 'static> Letters<T> {
     }
 
     /// Has one letter made.
-    pub(super) fn ask(&self, make: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
-        let (tell, told) = oneshot::channel();
+    pub(super) fn ask(&self, make: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<Told<T>> {
+        let (asks, answer) = oneshot::channel();
         lock(&self.finished).under_way += 1;
         let finished = Arc::clone(&self.finished);
         self.pool.spawn(move || {
             let letter = make();
-            let together = lock(&finished).add(tell, letter);
-            for (tell, letter) in together {
-                // Whoever asked may have gone away.
-                let _ = tell.send(letter);
-            }
+            let together = lock(&finished).add(asks, letter);
+            told::tell(together);
         });
-        told
+        answer
     }
 }
 
 impl<T> Finished<T> {
     /// Adds a letter; gives those that go back now.
-    fn add(&mut self, tell: oneshot::Sender<T>, letter: T) -> Vec<(oneshot::Sender<T>, T)> {
+    fn add(&mut self, asks: Waits<T>, letter: T) -> Vec<(Waits<T>, T)> {
         let now = Instant::now();
         self.under_way -= 1;
         if self.letters.is_empty() {
             self.since = now;
         }
-        self.letters.push((tell, letter));
+        self.letters.push((asks, letter));
         let early = now.saturating_duration_since(self.since) < PATIENCE;
         if self.under_way > 0 && self.letters.len() < HANDFUL && early {
             return Vec::new();
@@ -91,14 +89,13 @@ fn lock<T>(finished: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_letter_comes_back_however_many_are_asked_for() {
+    #[tokio::test]
+    async fn every_letter_comes_back_however_many_are_asked_for() {
         for (threads, count) in [(1, 1), (1, 20), (3, 1000)] {
             let letters = Letters::new(threads).expect("a pool");
-            let told: Vec<_> = (0..count).map(|number| letters.ask(move || number)).collect();
-            for (number, told) in told.into_iter().enumerate() {
-                assert_eq!(told.blocking_recv(), Ok(number));
-            }
+            let asked = (0..count).map(|number| letters.ask(move || number));
+            let told = futures::future::join_all(asked.map(async |answer| answer.await.map(Told::take))).await;
+            assert_eq!(told, (0..count).map(Ok).collect::<Vec<_>>());
         }
     }
 }

@@ -607,7 +607,9 @@ impl Run {
     ) -> Result<Result<(Made, Identity), PrepareError>> {
         let (run, work) = (Arc::clone(self), work.clone());
         let made = self.letters.ask(move || run.make_here(operator, &work, earlier.as_deref()));
-        made.await.map_err(|_| Error::new(Exit::Storage, "a message could not be made: its thread failed"))?
+        let told =
+            made.await.map_err(|_| Error::new(Exit::Storage, "a message could not be made: its thread failed"))?;
+        told.take()
     }
 
     fn make_here(

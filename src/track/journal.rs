@@ -511,7 +511,7 @@ impl Journal {
         let op = Op { change, urgent, done: Some(done), _room: Some(room) };
         // Never waits: the channel has room for every permit, and notes.
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())?;
-        answer.await.map_err(|_| self.gone())?.result()
+        answer.await.map_err(|_| self.gone())?.take()
     }
 
     fn ask(&self, message: impl FnOnce(writer::Reply) -> Bulk) -> Result<(), TrackError> {

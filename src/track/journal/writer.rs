@@ -15,6 +15,7 @@ use super::{
     RunExport, RunOperator, Settlement, StatementRow,
 };
 use crate::domain::{Organisation, Outcome, Reason, mask_identities};
+use crate::told::{self, Waits};
 use crate::watch::crash;
 use crossbeam_channel::{Receiver, Sender, never, select};
 use jiff::Timestamp;
@@ -24,7 +25,6 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Statement
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// How long a group gathers: the most that group commit adds to the latency of an intent, besides the sync itself.
 /// 5 ms, since at 1 000 requests a second it makes groups of ten, and a request over a network takes longer.
@@ -62,42 +62,9 @@ pub(super) struct Op {
     pub change: Change,
     /// Waits for one window at most: a slot of the agreed rate depends on it.
     pub urgent: bool,
-    pub done: Option<oneshot::Sender<Told>>,
+    pub done: Option<Waits<Result<(), TrackError>>>,
     /// Room in the channel, given back with the change.
     pub _room: Option<tokio::sync::OwnedSemaphorePermit>,
-}
-
-/// What became of a change, and who else is to be told. Whoever is told tells the others, also where it is dropped
-/// unread: the writer then wakes the runtime once a group, and the runtime, being awake, its tasks.
-pub(super) struct Told {
-    result: Result<(), TrackError>,
-    others: Vec<(oneshot::Sender<Told>, Result<(), TrackError>)>,
-}
-
-impl Told {
-    /// What became of the change of who asks.
-    pub(super) fn result(self) -> Result<(), TrackError> {
-        self.result.clone()
-    }
-
-    /// Tells all of these.
-    fn tell(mut others: Vec<(oneshot::Sender<Told>, Result<(), TrackError>)>) {
-        while let Some((first, result)) = others.pop() {
-            match first.send(Self { result, others }) {
-                Ok(()) => return,
-                // It no longer waits and has been dropped with its task; the change stands.
-                Err(mut told) => others = std::mem::take(&mut told.others),
-            }
-        }
-    }
-}
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        for (other, result) in self.others.drain(..) {
-            let _ = other.send(Self { result, others: Vec::new() });
-        }
-    }
 }
 
 pub(super) enum Change {
@@ -625,7 +592,7 @@ impl<'c> Writer<'c> {
             None => self.apply_all(&mut group).map_err(|error| self.poison(error, failed)),
         };
         let waiting = group.into_iter().map(|op| op.done);
-        Told::tell(match results {
+        told::tell(match results {
             Ok(results) => waiting.zip(results).filter_map(|(done, result)| Some((done?, result))).collect(),
             Err(error) => waiting.filter_map(|done| Some((done?, Err(error.clone())))).collect(),
         });
