@@ -122,10 +122,10 @@ fn begin(world: &mut World, rules: &str, far: &str) {
     std::fs::write(&scenario, rules).unwrap();
     world.restart_sandbox(&["--no-mailbox", "0.05", "--scenario", scenario.to_str().unwrap()]);
     world.configure(|settings| {
-        let patience = "timeout = \"4s\"\nconnect_timeout = \"2s\"\ngive_up_after = \"5m\"";
+        let patience = "timeout = \"8s\"\nconnect_timeout = \"2s\"\ngive_up_after = \"5m\"";
         settings.replace("\nservice_address", &format!("\n{patience}\nservice_address")).replacen(
             "[far]\n",
-            &format!("[far]\ntimeout = \"4s\"\n{far}\n"),
+            &format!("[far]\ntimeout = \"8s\"\n{far}\n"),
             1,
         )
     });
