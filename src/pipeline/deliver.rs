@@ -527,7 +527,7 @@ fn intent(run: &Run, desk: &Desk, item: &Item, made: &Made) -> Intent {
         renderer: made.renderer,
         content_secrets: made.secrets.clone(),
         request_digest: made.sealed.digest,
-        message_id: run.installation.message_id(&work.key, &work.content),
+        message_id: made.message_id,
     }
 }
 

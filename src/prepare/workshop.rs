@@ -123,6 +123,8 @@ pub struct Job<'a> {
 /// A message that is ready to leave, and what makes its bytes again.
 #[derive(Debug)]
 pub struct Made {
+    /// The message's id.
+    pub message_id: MessageId,
     /// The request body.
     pub sealed: Sealed,
     /// Content key, IV and wrapped key of an encrypted letter.
@@ -273,6 +275,7 @@ impl Workshop {
         }
         let SignedBy { sender: sender_cert, mediator: mediator_cert } = signers.certificates();
         Ok(Made {
+            message_id: job.message_id,
             sealed,
             secrets,
             seal_date: job.seal_date.to_owned(),
