@@ -99,16 +99,18 @@ impl fmt::Display for What {
 /// *Errors*: storage; [`TrackError::Damaged`] with the line that is no order.
 pub fn read(run: &Path) -> Result<Vec<Order>, TrackError> {
     let file = file(run);
-    let text = match std::fs::read_to_string(&file) {
+    let bytes = match std::fs::read(&file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         read => read.map_err(|error| TrackError::storage(format!("read the orders in {}", file.display()), error))?,
     };
-    let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
-    let order = |(number, line): (usize, &str)| {
-        serde_json::from_str(line)
+    // Bytes, since the line that is being written may end within a character.
+    let (whole, _) = bytes.split_at(memchr::memrchr(b'\n', &bytes).unwrap_or_default());
+    let order = |(number, line): (usize, &[u8])| {
+        serde_json::from_slice(line)
             .map_err(|_| TrackError::Damaged { file: file.clone(), what: format!("line {} is no order", number + 1) })
     };
-    whole.lines().enumerate().map(order).collect()
+    let lines = (!whole.is_empty()).then(|| whole.split(|byte| *byte == b'\n'));
+    lines.into_iter().flatten().enumerate().map(order).collect()
 }
 
 /// Size of the orders' file, which tells whether there are new ones.
@@ -249,12 +251,15 @@ mod tests {
     fn a_line_that_is_not_whole_is_not_there_and_one_that_is_no_order_is_told() {
         let run = tempfile::tempdir().unwrap();
         Order::now(What::Pause, None).give(run.path()).unwrap();
-        let mut text = std::fs::read_to_string(file(run.path())).unwrap();
-        text.push_str("{\"at\":");
-        std::fs::write(file(run.path()), &text).unwrap();
-        assert_eq!(read(run.path()).unwrap().len(), 1);
-        text.push('\n');
-        std::fs::write(file(run.path()), &text).unwrap();
+        let first = std::fs::read(file(run.path())).unwrap().len();
+        Order::now(What::Pause, Some("Sandlådan".into())).give(run.path()).unwrap();
+        let both = std::fs::read(file(run.path())).unwrap();
+        // Wherever it is cut, within a character too.
+        for end in first..both.len() {
+            std::fs::write(file(run.path()), &both[..end]).unwrap();
+            assert_eq!(read(run.path()).unwrap().len(), 1, "cut at {end}");
+        }
+        std::fs::write(file(run.path()), [&both[..both.len() - 4], b"\n"].concat()).unwrap();
         assert!(matches!(read(run.path()), Err(TrackError::Damaged { what, .. }) if what == "line 2 is no order"));
     }
 }
