@@ -174,8 +174,9 @@ pub(super) fn refusal(ordinal: u64, attempt: u32, reason: Reason, fault: &Fault)
     DigitalEnd { ordinal, attempt, at: jiff::Timestamp::now(), end, fault_code: fault.code, call_id, detail }
 }
 
-/// Writes routes and tells the desks.
-async fn settle(run: &Run, rows: Vec<RouteRow>) -> Result<(), Error> {
+/// Writes routes, in their order in the journal, and tells the desks.
+async fn settle(run: &Run, mut rows: Vec<RouteRow>) -> Result<(), Error> {
+    rows.sort_unstable_by_key(|row| row.ordinal);
     let mut first: BTreeMap<u16, u64> = BTreeMap::new();
     let mut unreachable = 0;
     for row in &rows {
