@@ -7,6 +7,7 @@
 //! | [`encrypt`] | an attachment, or a print bundle, and a recipient's certificate | CMS AuthEnvelopedData |
 //! | [`sign`] | a SHA-256 digest | the signature of avsändare or förmedlare |
 //! | [`envelope`] | a delivery: header, body, attachments | the whole request body, signed and sealed |
+//! | `twin` | the text that both sign | its two digests, which the envelope takes |
 //! | [`keys`] | files named by the settings | certificates and keys that belong together |
 //!
 //! The same input gives the same bytes, so that a message can be made again after a failure: what is random

@@ -301,10 +301,10 @@ mod tests {
     }
 
     /// What the scan says, the tree says too.
-    fn agrees(body: &[u8]) -> Result<bool, TestCaseError> {
-        let Some(scanned) = delivery(body) else { return Ok(false) };
+    fn agrees(body: &[u8]) -> Result<(), TestCaseError> {
+        let Some(scanned) = delivery(body) else { return Ok(()) };
         prop_assert_eq!(delivery_by_tree(body), Ok(Answer::Response(scanned)), "{}", String::from_utf8_lossy(body));
-        Ok(true)
+        Ok(())
     }
 
     #[test]
@@ -394,6 +394,37 @@ mod tests {
         }
     }
 
+    /// A place, and what it becomes: nothing, or this byte, before what was there or instead of it.
+    type Change = (prop::sample::Index, Option<u8>, bool);
+
+    fn any_change() -> impl Strategy<Value = Change> {
+        let byte = prop_oneof![
+            Just(None),
+            any::<u8>().prop_map(Some),
+            prop::sample::select(b"<>/&:='\" x".to_vec()).prop_map(Some),
+        ];
+        (any::<prop::sample::Index>(), byte, any::<bool>())
+    }
+
+    /// Holds of the answer, and after each change.
+    fn changed(
+        mut body: Vec<u8>,
+        changes: Vec<Change>,
+        holds: impl Fn(&[u8]) -> Result<(), TestCaseError>,
+    ) -> Result<(), TestCaseError> {
+        holds(&body)?;
+        for (place, byte, insert) in changes {
+            let at = place.index(body.len());
+            match (byte, insert) {
+                (None, _) => _ = body.remove(at),
+                (Some(byte), true) => body.insert(at, byte),
+                (Some(byte), false) => body[at] = byte,
+            }
+            holds(&body)?;
+        }
+        Ok(())
+    }
+
     /// Mostly one of these, now and then something of this pattern.
     fn usual(texts: &'static [&'static str], unusual: &'static str) -> impl Strategy<Value = String> {
         prop_oneof![20 => prop::sample::select(texts).prop_map(str::to_owned), 1 => unusual]
@@ -425,13 +456,13 @@ mod tests {
                 ],
                 usual(&["", "\n"], "<r3:return/>|<x/>|text|<r1:Id>1</r1:Id>"),
             ), 0..4),
-            changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![Just(None), any::<u8>().prop_map(Some), prop::sample::select(b"<>/&:='\" x".to_vec()).prop_map(Some)], any::<bool>()), 0..3),
+            changes in prop::collection::vec(any_change(), 0..3),
         ) {
             let entries: String = entries
                 .iter()
                 .map(|(texts, supplier, beside)| entry(prefixes, &blank, texts, supplier) + beside)
                 .collect();
-            let mut body = reachable(prefixes, &blank, &start, &entries).into_bytes();
+            let body = reachable(prefixes, &blank, &start, &entries).into_bytes();
             let agrees = |body: &[u8]| -> Result<(), TestCaseError> {
                 let Some(scanned) = reachability(body) else { return Ok(()) };
                 let shown = String::from_utf8_lossy(body);
@@ -440,16 +471,7 @@ mod tests {
                 prop_assert_eq!(super::super::fault(body), None, "{}", shown);
                 Ok(())
             };
-            agrees(&body)?;
-            for (place, byte, insert) in changes {
-                let at = place.index(body.len());
-                match (byte, insert) {
-                    (None, _) => _ = body.remove(at),
-                    (Some(byte), true) => body.insert(at, byte),
-                    (Some(byte), false) => body[at] = byte,
-                }
-                agrees(&body)?;
-            }
+            changed(body, changes, agrees)?;
         }
 
         #[test]
@@ -462,19 +484,10 @@ mod tests {
             recipient in prop_oneof![Just("191212121212".to_owned()), "[0-9]{12}", "[ 0-9a-z]{0,14}"],
             delivered in prop_oneof![Just("true"), Just("false"), Just("1"), Just("0"), Just(" true"), Just("TRUE"), Just("")],
             inner: bool,
-            changes in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![Just(None), any::<u8>().prop_map(Some), prop::sample::select(b"<>/&:='\" x".to_vec()).prop_map(Some)], any::<bool>()), 0..3),
+            changes in prop::collection::vec(any_change(), 0..3),
         ) {
-            let mut body = answer(prefixes, blank, start, header, [&trans_id, &recipient, delivered], inner).into_bytes();
-            agrees(&body)?;
-            for (place, byte, insert) in changes {
-                let at = place.index(body.len());
-                match (byte, insert) {
-                    (None, _) => _ = body.remove(at),
-                    (Some(byte), true) => body.insert(at, byte),
-                    (Some(byte), false) => body[at] = byte,
-                }
-                agrees(&body)?;
-            }
+            let body = answer(prefixes, blank, start, header, [&trans_id, &recipient, delivered], inner).into_bytes();
+            changed(body, changes, agrees)?;
         }
     }
 }
