@@ -322,14 +322,14 @@ mod tests {
     }
 
     /// A `return` of isReachable with these prefixes, blanks and texts.
-    fn entry(prefixes: [&str; 2], blank: &str, texts: &[String; 4], supplier: &[String]) -> String {
+    fn entry(prefixes: [&str; 2], blank: &str, texts: &[String; 5], supplier: &[String]) -> String {
         let [r, t] = prefixes.map(|prefix| if prefix.is_empty() { String::new() } else { format!("{prefix}:") });
         let leaf = |name: &str, text: &str| match text {
             "-" => String::new(),
             "" => format!("<{t}{name} />{blank}"),
             text => format!("<{t}{name}>{text}</{t}{name}>{blank}"),
         };
-        let [id, kind, yes, dated] = texts;
+        let [id, kind, pending, accepted, dated] = texts;
         let names = ["Id", "Name", "Logo", "ServiceAdress", "UIAdress", "InternalServiceAdress"];
         let supplier: String = names.iter().zip(supplier).map(|(name, text)| leaf(name, text)).collect();
         let supplier = match supplier.is_empty() {
@@ -340,9 +340,9 @@ mod tests {
             "{blank}<{r}return>{blank}<{t}AccountStatus>{}{}{}{supplier}{}</{t}AccountStatus>{blank}{}{}</{r}return>",
             leaf("RecipientId", id),
             leaf("Type", kind),
-            leaf("Pending", yes),
+            leaf("Pending", pending),
             leaf("LastRegistration", dated),
-            leaf("SenderAccepted", yes),
+            leaf("SenderAccepted", accepted),
             leaf("LastSenderAcceptChange", dated),
         )
     }
@@ -363,8 +363,9 @@ mod tests {
     #[test]
     fn ordinary_reachability_is_read_without_a_tree() {
         let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let texts =
-            |id: &str, kind: &str, yes: &str| [id, kind, yes, "2016-10-30T15:38:49.517+01:00"].map(str::to_owned);
+        let texts = |id: &str, kind: &str, yes: &str| {
+            [id, kind, "false", yes, "2016-10-30T15:38:49.517+01:00"].map(str::to_owned)
+        };
         let address = "https://operator-a.test:8443/service/v3";
         let suppliers = [
             text(&["165568402266", "Kivra", "-", address, "https://operator-a.test", ""]),
@@ -427,10 +428,13 @@ mod tests {
 
     /// Mostly one of these, now and then something of this pattern.
     fn usual(texts: &'static [&'static str], unusual: &'static str) -> impl Strategy<Value = String> {
-        prop_oneof![20 => prop::sample::select(texts).prop_map(str::to_owned), 1 => unusual]
+        prop_oneof![12 => prop::sample::select(texts).prop_map(str::to_owned), 1 => unusual]
     }
 
     proptest! {
+        // An answer with one thing wrong in an entry is rare: by default it was met too seldom to tell a scan that takes it.
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
         #[test]
         fn the_scan_and_the_tree_agree_on_reachability(
             prefixes in prop_oneof![
@@ -444,8 +448,9 @@ mod tests {
                     usual(&["191212121212", "162021004748"], "[ 0-9a-z\u{a0}]{0,14}"),
                     usual(&["Secure", "Anonymous", "Not"], " ?[Ss]ecure|-|"),
                     usual(&["true", "false", "1", "0"], "\n?true|yes|-|"),
+                    usual(&["true", "false", "1", "0"], "\n?true|yes|-|"),
                     usual(&["-", "2024-02-29T08:00:00Z"], "a]]>b|å\u{1}|"),
-                ).prop_map(|(id, kind, yes, dated)| [id, kind, yes, dated]),
+                ).prop_map(|(id, kind, pending, accepted, dated)| [id, kind, pending, accepted, dated]),
                 prop_oneof![
                     4 => Just(Vec::new()),
                     8 => (
