@@ -21,7 +21,9 @@ use super::layout::{PAGE, Page, RULE, Role, Style, Tenths};
 use super::structure::{Tag, structure};
 use crate::domain::Begun;
 use md5::{Digest as _, Md5};
-use miniz_oxide::deflate::compress_to_vec_zlib;
+use miniz_oxide::DataFormat;
+use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -41,6 +43,8 @@ pub(super) struct Writer {
 struct Font {
     /// The file's header, and the streams of the font.
     head: Vec<u8>,
+    /// MD5 of those.
+    md5: Md5,
     /// Where those stand, for objects 1 to 3; the last is only there with codes of the file's own.
     offsets: [Option<usize>; 3],
     /// Base name with the subset's tag.
@@ -134,7 +138,7 @@ impl Font {
         let mut head = Vec::with_capacity(16 * 1024);
         head.extend_from_slice(b"%PDF-1.7\n%\xe5\xe4\xf6\xe9\n");
         let dictionary = format!("/Subtype/Type1C{DEFLATED}");
-        let file = stream(&mut head, number::FONT_FILE, &dictionary, &compress_to_vec_zlib(file, SMALLEST));
+        let file = stream(&mut head, number::FONT_FILE, &dictionary, &deflate(file, SMALLEST));
         let mut codes = |win_ansi, number| {
             let glyphs = prepared.all().filter(|(_, glyph)| glyph.fonts.has(place) && glyph.win_ansi == win_ansi);
             let mut glyphs: Vec<(u8, char, u16)> = glyphs.map(|(c, glyph)| (glyph.code, c, glyph.advance)).collect();
@@ -148,7 +152,8 @@ impl Font {
         let (map, win_ansi) = codes(true, number::TO_UNICODE).unzip();
         let (own_map, own) = codes(false, number::OWN_TO_UNICODE).unzip();
         let tag = ["UTSKIA", "UTSKIB", "UTSKIC"].get(place).copied().unwrap_or("UTSKIX");
-        Self { head, offsets: [Some(file), map, own_map], name: format!("{tag}+NotoSans-Regular"), win_ansi, own }
+        let md5 = Md5::new().chain_update(&head);
+        Self { head, md5, offsets: [Some(file), map, own_map], name: format!("{tag}+NotoSans-Regular"), win_ansi, own }
     }
 }
 
@@ -156,6 +161,25 @@ impl Font {
 const SMALLEST: u8 = 10;
 /// Level of frames, which are deflated once for each shape: a hundredth larger, at two thirds of the cost.
 const QUICK: u8 = 4;
+
+/// Deflates, in zlib's format.
+fn deflate(bytes: &[u8], level: u8) -> Vec<u8> {
+    thread_local! {
+        /// Kept, since a new one is some 300 kB that are first zeroed: dearer than to deflate a frame.
+        static COMPRESSOR: RefCell<Box<CompressorOxide>> = RefCell::default();
+    }
+    let mut deflated = Vec::with_capacity(bytes.len() / 2 + 64);
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        compressor.reset();
+        compressor.set_format_and_level(DataFormat::Zlib, level);
+        // It has room for all there is.
+        compress_to_output(compressor, bytes, TDEFLFlush::Finish, |piece| {
+            deflated.extend_from_slice(piece);
+            true
+        });
+    });
+    deflated
+}
 
 /// A deflated ToUnicode CMap of codes in ascending order.
 ///
@@ -181,7 +205,7 @@ fn to_unicode(codes: impl Iterator<Item = (u8, char)>) -> Vec<u8> {
         let _ = writeln!(map, "<{first:02X}><{last:02X}><{c:04X}>");
     }
     map.push_str("endbfrange\nendcmap CMapName currentdict/CMap defineresource pop end end");
-    compress_to_vec_zlib(map.as_bytes(), SMALLEST)
+    deflate(map.as_bytes(), SMALLEST)
 }
 
 /// Object numbers. Streams come first, then the object stream's, then content streams, and the cross-reference stream
@@ -213,7 +237,7 @@ impl Frame {
         let elements = structure(pages);
         let first_element = number::FIRST_PAGE + pages.len();
         let contents = first_element + elements.len();
-        let metadata = compress_to_vec_zlib(xmp(title).as_bytes(), QUICK);
+        let metadata = deflate(xmp(title).as_bytes(), QUICK);
 
         let title = pdf_string(title);
         let mut objects: Vec<String> = Vec::with_capacity(contents);
@@ -301,7 +325,7 @@ impl Frame {
             body.push('\n');
         }
         let objects_dictionary = format!("/Type/ObjStm/N {}/First {}{DEFLATED}", objects.len(), index.len());
-        let deflated = compress_to_vec_zlib((index + &body).as_bytes(), QUICK);
+        let deflated = deflate((index + &body).as_bytes(), QUICK);
         let mut tail = Vec::with_capacity(4 * 1024);
         let metadata_dictionary = format!("/Type/Metadata/Subtype/XML{DEFLATED}");
         let start = font.head.len();
@@ -325,8 +349,8 @@ impl Frame {
             "/Type/XRef/W[1 3 2]/Size {contents}/Root {} 0 R{DEFLATED}/DecodeParms<</Predictor 12/Columns {ENTRY}>>",
             number::CATALOG
         );
-        stream(&mut tail, number::CROSS_REFERENCE, &dictionary, &compress_to_vec_zlib(&rows, QUICK));
-        let md5 = Md5::new().chain_update(&font.head).chain_update(&tail);
+        stream(&mut tail, number::CROSS_REFERENCE, &dictionary, &deflate(&rows, QUICK));
+        let md5 = font.md5.clone().chain_update(&tail);
         let begun = Begun { md5, length: font.head.len() + tail.len() };
         Self { tail, cross_reference, contents, begun }
     }
