@@ -68,7 +68,8 @@ const LIMITS: [Limit; 9] = [
     Limit::Paper,
     Limit::Reading,
 ];
-/// Operators whose ends are no further apart than this part of the send end together.
+/// Operators whose ends are no further apart than this part of the send end together, and an end that moves no further
+/// stays.
 const TOGETHER: f64 = 0.1;
 /// A change that comes so near to what lifting the limit would save is as good.
 const NEAR: f64 = 0.02;
@@ -98,7 +99,21 @@ impl Bottleneck {
         let has = |place: &usize| {
             limit != Limit::Rate || model.desks.get(*place).is_some_and(|desk| desk.gate.rate.is_some())
         };
-        let operators: Vec<usize> = operators.into_iter().filter(has).collect();
+        let mut operators: Vec<usize> = operators.into_iter().filter(has).collect();
+        if limit.is_of_operators() {
+            // Of those that end last, something else may hold up some: such a one ends as late where the limit is lifted
+            // for it too.
+            let ends = |others: &[usize], place: usize| {
+                let desks = simulate(&lifted(model, limit, others), Keep::default()).desks;
+                desks.get(place).map_or(0, |desk| desk.end)
+            };
+            let held_up = |place: &usize| {
+                let others: Vec<usize> = all.iter().copied().filter(|other| other != place).collect();
+                (ends(&all, *place) as f64) < ends(&others, *place) as f64 * (1.0 - TOGETHER)
+            };
+            let held: Vec<usize> = operators.par_iter().copied().filter(held_up).collect();
+            operators = if held.is_empty() { operators } else { held };
+        }
         let remedy = remedy(model, limit, &operators, simulated.end, without, deadline);
         let operators = if limit.is_of_operators() { operators } else { Vec::new() };
         Self { limit, operators, without, remedy }

@@ -324,6 +324,29 @@ fn a_deadline_that_is_missed_is_said_with_what_would_hold_it() {
     assert_eq!(plan["deadline"]["holds"], true, "{rate}/s");
 }
 
+/// An operator that ends as late as the one with the low rate, but for its slow answers, is not asked for a higher rate.
+#[test]
+fn only_those_whom_the_limit_holds_up_are_named() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 2000, &[]);
+    world.configure(|text| {
+        let mut text = text.replacen("rate_per_s", "rate_of_far", 1);
+        for gate in ["10.0", "100.0 \nconcurrency = 3", "100.0 "] {
+            text = text.replacen("rate_per_s = \"unlimited\"", &format!("rate_per_s = {gate}"), 1);
+        }
+        text.replacen("rate_of_far", "rate_per_s", 1)
+    });
+    let plan = plan(&export, &world.config(), &[&START, &["--latency", "280ms", "--retries", "0"][..]].concat());
+    let ends: Vec<_> = plan["operators"].as_array().unwrap().iter().map(|of| time(&of["end"])).collect();
+    let [one, two, _] = ends.as_slice() else { panic!("{ends:?}") };
+    let start = time(&plan["start"]);
+    let (one, two) = (one.duration_since(start).as_secs_f64(), two.duration_since(start).as_secs_f64());
+    assert!(two < one && two > 0.9 * one, "{one} {two}");
+    assert_eq!(plan["operators"][1]["limited_by"], "answers");
+    assert_eq!(plan["bottleneck"]["limit"], "rate", "{}", plan["bottleneck"]);
+    assert_eq!(plan["bottleneck"]["operators"], serde_json::json!(["Sandlådan Ett"]));
+}
+
 /// Each operator that would miss the deadline is named with the rate that it needs, and none with more.
 #[test]
 fn each_operator_is_asked_for_what_it_needs() {
