@@ -27,8 +27,6 @@ const SYNCS: usize = 40;
 pub struct Bare {
     /// One RSA-3072 signature.
     pub rsa3072_sign_s: f64,
-    /// One RSA-2048 signature while all processors sign: where two of them share a core, each is slower then.
-    pub rsa2048_sign_all_s: f64,
     /// One RSAES-OAEP wrap of a content key at 2048 bits.
     pub rsa2048_wrap_s: f64,
     /// SHA-256.
@@ -68,12 +66,10 @@ impl BareKey {
 }
 
 /// Measures the floors; `folder` is where the fsync is measured.
-pub fn measure(folder: &Path, cores: usize, interrupt: &Interrupt) -> Result<Bare> {
+pub fn measure(folder: &Path, interrupt: &Interrupt) -> Result<Bare> {
     let mut large = BareKey::new(KeySize::Rsa3072)?;
     let signatures = 12;
     let rsa3072_sign_s = median((0..REPETITIONS).map(|_| large.sign_times(signatures).cpu_s)) / signatures as f64;
-    interrupt.check()?;
-    let rsa2048_sign_all_s = all_at_once(cores)?;
     interrupt.check()?;
     let rsa2048_wrap_s = wrap()?;
     let bytes = vec![0x5a_u8; BYTES];
@@ -91,36 +87,45 @@ pub fn measure(folder: &Path, cores: usize, interrupt: &Interrupt) -> Result<Bar
     interrupt.check()?;
     let fsync_s = fsync(folder)
         .map_err(|error| Error::because(Exit::Storage, format!("cannot write in {}", folder.display()), error))?;
-    Ok(Bare {
-        rsa3072_sign_s,
-        rsa2048_sign_all_s,
-        rsa2048_wrap_s,
-        sha256_bytes_per_s,
-        aes256_gcm_bytes_per_s,
-        memchr_bytes_per_s,
-        fsync_s,
-    })
+    Ok(Bare { rsa3072_sign_s, rsa2048_wrap_s, sha256_bytes_per_s, aes256_gcm_bytes_per_s, memchr_bytes_per_s, fsync_s })
 }
 
-/// A signature while every processor signs.
-fn all_at_once(cores: usize) -> Result<f64> {
-    let keys = (0..cores).map(|_| BareKey::new(KeySize::Rsa2048)).collect::<Result<Vec<_>>>()?;
-    let (signatures, start) = (60, Barrier::new(cores));
-    let took = std::thread::scope(|scope| {
-        let signing: Vec<_> = keys
-            .into_iter()
-            .map(|mut key| {
-                let start = &start;
-                scope.spawn(move || {
-                    start.wait();
-                    key.sign_times(signatures).cpu_s
-                })
-            })
-            .collect();
-        // A thread that panicked tells nothing.
-        signing.into_iter().filter_map(|thread| thread.join().ok()).collect::<Vec<f64>>()
-    });
-    Ok(median(took) / signatures as f64)
+/// Signatures of all processors at once: the floor of a send, which keeps all of them at it. Where two share a core, or
+/// the host has other guests, each takes longer then.
+pub struct AllAtOnce {
+    keys: Vec<BareKey>,
+    took: Vec<f64>,
+}
+
+/// Signatures that each processor makes at a time.
+const AT_A_TIME: usize = 200;
+
+impl AllAtOnce {
+    /// With a key for each processor.
+    pub fn new(cores: usize) -> Result<Self> {
+        let keys = (0..cores).map(|_| BareKey::new(KeySize::Rsa2048)).collect::<Result<Vec<_>>>()?;
+        Ok(Self { keys, took: Vec::new() })
+    }
+
+    /// Signs once more.
+    pub fn again(&mut self) {
+        let start = &Barrier::new(self.keys.len());
+        let took = std::thread::scope(|scope| {
+            let sign = |key: &mut BareKey| {
+                start.wait();
+                key.sign_times(AT_A_TIME).cpu_s
+            };
+            let signing: Vec<_> = self.keys.iter_mut().map(|key| scope.spawn(move || sign(key))).collect();
+            // A thread that panicked tells nothing.
+            signing.into_iter().filter_map(|thread| thread.join().ok()).collect::<Vec<f64>>()
+        });
+        self.took.extend(took);
+    }
+
+    /// Processor time of one signature, over all that were made.
+    pub fn signature_s(&self) -> f64 {
+        self.took.iter().sum::<f64>() / (self.took.len() * AT_A_TIME).max(1) as f64
+    }
 }
 
 fn wrap() -> Result<f64> {

@@ -31,12 +31,15 @@ pub use interrupt::Interrupt;
 
 use crate::error::Result;
 use crate::plan::{Floors, Machine, Measured, Scale, SendCost, VERSION};
-use floors::Bare;
+use floors::{AllAtOnce, Bare};
 use folder::Folder;
 use noise::{Noise, Watch};
 use serde::Serialize;
 use std::path::PathBuf;
 use whole::{Mix, Place, Whole};
+
+/// How often each send is made that is held against bare signatures, which are made before and after each.
+const ROUNDS: usize = 3;
 
 /// The least that a whole run is worth measuring with.
 pub const LEAST_STATEMENTS: u64 = 10;
@@ -77,7 +80,8 @@ pub struct Bench {
 /// Floors of encryption and of signing with all processors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct MoreFloors {
-    /// One RSA-2048 signature while all processors sign.
+    /// One RSA-2048 signature while all processors sign, over all made before and after sends: what a send is held
+    /// against.
     pub rsa2048_sign_all_s: f64,
     /// One RSAES-OAEP wrap of a content key at 2048 bits.
     pub rsa2048_wrap_s: f64,
@@ -101,7 +105,7 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mut watch = Watch::begin()?;
     tell("floors: signatures, digests, a scan, an fsync");
-    let bare = floors::measure(folder.path(), cores, interrupt)?;
+    let bare = floors::measure(folder.path(), interrupt)?;
     watch.again();
 
     let place = Place { program: &order.program, folder: folder.path(), interrupt };
@@ -116,14 +120,19 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
     watch.again();
 
     let mut runs = Vec::new();
+    let mut beside = AllAtOnce::new(cores)?;
+    beside.again();
     let mut send = |sandbox: &_, mix: Mix, (size, export): &(u64, PathBuf), threads: usize| -> Result<()> {
         tell(&format!("a send of {size} statements, {}, {}", mix.name(), table::threads(threads)));
         runs.push(place.send(sandbox, mix, export, *size, threads)?);
         watch.again();
+        beside.again();
         Ok(())
     };
-    for export in &exports {
-        send(&sandbox, Mix::Digital, export, cores)?;
+    for _ in 0..ROUNDS {
+        for export in &exports {
+            send(&sandbox, Mix::Digital, export, cores)?;
+        }
     }
     if cores > 1 {
         for export in exports.iter().skip(1) {
@@ -134,9 +143,10 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
         send(&sandbox, Mix::Held, export, cores)?;
     }
     // A tenth and a third: these mixes are told by their slope alone.
-    let parts = || exports.iter().skip(1).take(2);
-    for export in parts() {
-        send(&sandbox, Mix::Encrypted, export, cores)?;
+    for _ in 0..ROUNDS {
+        for export in exports.iter().skip(1).take(2) {
+            send(&sandbox, Mix::Encrypted, export, cores)?;
+        }
     }
     // Its folder takes one sandbox at a time.
     drop(sandbox);
@@ -147,7 +157,8 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
     }
     drop(sandbox);
     let noise = watch.end();
-    Ok(put_together(cores, &folder, &bare, watch.signature_s(), noise, &stages, runs))
+    let signatures = [watch.signature_s(), beside.signature_s()];
+    Ok(put_together(cores, &folder, &bare, signatures, noise, &stages, runs))
 }
 
 /// Nearly nothing, a tenth, a third, and all.
@@ -161,7 +172,7 @@ fn put_together(
     cores: usize,
     folder: &Folder,
     bare: &Bare,
-    signature_s: f64,
+    [signature_s, beside_s]: [f64; 2],
     noise: Noise,
     at: &stages::Measured,
     runs: Vec<Whole>,
@@ -209,7 +220,7 @@ fn put_together(
             stages: at.stages.clone(),
             send: SendCost {
                 cpu_s_per_statement: per_statement,
-                floor_ratio: per_statement / (2.0 * signature_s).max(1e-9),
+                floor_ratio: per_statement / (2.0 * beside_s).max(1e-9),
                 start_s: runs.iter().find(with_all).map_or(0.0, |run| run.wall_s),
             },
             message_bytes: at.message_bytes,
@@ -220,7 +231,7 @@ fn put_together(
         warnings,
         noise,
         more_floors: MoreFloors {
-            rsa2048_sign_all_s: bare.rsa2048_sign_all_s,
+            rsa2048_sign_all_s: beside_s,
             rsa2048_wrap_s: bare.rsa2048_wrap_s,
             aes256_gcm_bytes_per_s: bare.aes256_gcm_bytes_per_s,
         },
@@ -230,14 +241,18 @@ fn put_together(
     }
 }
 
-/// What a further statement takes, by the second smallest run and the largest of a mix: what starting costs is in both.
+/// What a further statement takes, by the second smallest size and the largest of a mix: what starting costs is in both.
+/// Of sends that were made several times, by their mean.
 fn slope(runs: &[Whole], mix: Mix, threads: usize, of: impl Fn(&Whole) -> f64) -> Option<f64> {
-    let mut of_mix: Vec<&Whole> =
-        runs.iter().filter(|run| run.mix == mix && run.threads == threads && run.statements > 1).collect();
-    of_mix.sort_unstable_by_key(|run| run.statements);
-    let (small, large) = (of_mix.first()?, of_mix.last()?);
-    let more = large.statements.checked_sub(small.statements).filter(|more| *more > 0)?;
-    Some((of(large) - of(small)) / more as f64)
+    let of_mix = || runs.iter().filter(|run| run.mix == mix && run.threads == threads && run.statements > 1);
+    let sizes = || of_mix().map(|run| run.statements);
+    let (small, large) = (sizes().min()?, sizes().max()?);
+    let more = large.checked_sub(small).filter(|more| *more > 0)?;
+    let mean = |size: u64| {
+        let costs: Vec<f64> = of_mix().filter(|run| run.statements == size).map(&of).collect();
+        costs.iter().sum::<f64>() / costs.len().max(1) as f64
+    };
+    Some((mean(large) - mean(small)) / more as f64)
 }
 
 /// The processor's name, as the system has it.
