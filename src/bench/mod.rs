@@ -31,6 +31,7 @@ pub use interrupt::Interrupt;
 
 use crate::error::Result;
 use crate::plan::{Floors, Machine, Measured, Scale, SendCost, VERSION};
+use clock::median;
 use floors::{AllAtOnce, Bare};
 use folder::Folder;
 use noise::{Noise, Watch};
@@ -80,8 +81,7 @@ pub struct Bench {
 /// Floors of encryption and of signing with all processors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct MoreFloors {
-    /// One RSA-2048 signature while all processors sign, over all made before and after sends: what a send is held
-    /// against.
+    /// One RSA-2048 signature while all processors sign, as a send has them do, over all made before and after sends.
     pub rsa2048_sign_all_s: f64,
     /// One RSAES-OAEP wrap of a content key at 2048 bits.
     pub rsa2048_wrap_s: f64,
@@ -121,12 +121,15 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
 
     let mut runs = Vec::new();
     let mut beside = AllAtOnce::new(cores)?;
-    beside.again();
+    let mut before_s = beside.again();
     let mut send = |sandbox: &_, mix: Mix, (size, export): &(u64, PathBuf), threads: usize| -> Result<()> {
         tell(&format!("a send of {size} statements, {}, {}", mix.name(), table::threads(threads)));
-        runs.push(place.send(sandbox, mix, export, *size, threads)?);
+        let mut run = place.send(sandbox, mix, export, *size, threads)?;
+        let after_s = beside.again();
+        run.signature_s = f64::midpoint(before_s, after_s);
+        before_s = after_s;
+        runs.push(run);
         watch.again();
-        beside.again();
         Ok(())
     };
     for _ in 0..ROUNDS {
@@ -157,8 +160,8 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
     }
     drop(sandbox);
     let noise = watch.end();
-    let signatures = [watch.signature_s(), beside.signature_s()];
-    Ok(put_together(cores, &folder, &bare, signatures, noise, &stages, runs))
+    let signature_s = [watch.signature_s(), beside.signature_s()];
+    Ok(put_together(cores, &folder, &bare, signature_s, noise, &stages, runs))
 }
 
 /// Nearly nothing, a tenth, a third, and all.
@@ -172,7 +175,7 @@ fn put_together(
     cores: usize,
     folder: &Folder,
     bare: &Bare,
-    [signature_s, beside_s]: [f64; 2],
+    [alone_s, all_s]: [f64; 2],
     noise: Noise,
     at: &stages::Measured,
     runs: Vec<Whole>,
@@ -209,7 +212,7 @@ fn put_together(
             machine: Machine { cpu: processor(), cores },
             noisy: noise.is_too_much() || cfg!(debug_assertions),
             floors: Floors {
-                rsa2048_sign_s: signature_s,
+                rsa2048_sign_s: alone_s,
                 rsa3072_sign_s: bare.rsa3072_sign_s,
                 sha256_bytes_per_s: bare.sha256_bytes_per_s,
                 memchr_bytes_per_s: bare.memchr_bytes_per_s,
@@ -220,7 +223,7 @@ fn put_together(
             stages: at.stages.clone(),
             send: SendCost {
                 cpu_s_per_statement: per_statement,
-                floor_ratio: per_statement / (2.0 * beside_s).max(1e-9),
+                floor_ratio: signatures(&runs, Mix::Digital, cores).unwrap_or(0.0).max(0.0) / 2.0,
                 start_s: runs.iter().find(with_all).map_or(0.0, |run| run.wall_s),
             },
             message_bytes: at.message_bytes,
@@ -231,7 +234,7 @@ fn put_together(
         warnings,
         noise,
         more_floors: MoreFloors {
-            rsa2048_sign_all_s: beside_s,
+            rsa2048_sign_all_s: all_s,
             rsa2048_wrap_s: bare.rsa2048_wrap_s,
             aes256_gcm_bytes_per_s: bare.aes256_gcm_bytes_per_s,
         },
@@ -242,17 +245,19 @@ fn put_together(
 }
 
 /// What a further statement takes, by the second smallest size and the largest of a mix: what starting costs is in both.
-/// Of sends that were made several times, by their mean.
+/// Of sends that were made several times, the middle one counts.
 fn slope(runs: &[Whole], mix: Mix, threads: usize, of: impl Fn(&Whole) -> f64) -> Option<f64> {
     let of_mix = || runs.iter().filter(|run| run.mix == mix && run.threads == threads && run.statements > 1);
     let sizes = || of_mix().map(|run| run.statements);
     let (small, large) = (sizes().min()?, sizes().max()?);
     let more = large.checked_sub(small).filter(|more| *more > 0)?;
-    let mean = |size: u64| {
-        let costs: Vec<f64> = of_mix().filter(|run| run.statements == size).map(&of).collect();
-        costs.iter().sum::<f64>() / costs.len().max(1) as f64
-    };
-    Some((mean(large) - mean(small)) / more as f64)
+    let cost = |size: u64| median(of_mix().filter(|run| run.statements == size).map(&of));
+    Some((cost(large) - cost(small)) / more as f64)
+}
+
+/// The same in bare signatures, of which each send has its own: a machine that is slow meanwhile is slow to both.
+fn signatures(runs: &[Whole], mix: Mix, threads: usize) -> Option<f64> {
+    slope(runs, mix, threads, |run| run.cpu_s / run.signature_s.max(1e-9))
 }
 
 /// The processor's name, as the system has it.

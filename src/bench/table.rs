@@ -1,7 +1,7 @@
 //! The figures as tables for people. They change; scripts read the JSON.
 
 use super::whole::{Mix, Whole};
-use super::{Bench, slope};
+use super::{Bench, signatures, slope};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -36,7 +36,7 @@ fn floors(bench: &Bench, out: &mut String) -> std::fmt::Result {
     let line = |out: &mut String, what: &str, cost: String, note: String| {
         writeln!(out, "  {what:<34}{cost:>12}{}{note}", if note.is_empty() { "" } else { "   " })
     };
-    let all = format!("{} each while all processors sign, beside the sends", time(more.rsa2048_sign_all_s));
+    let all = format!("{} each while all processors sign", time(more.rsa2048_sign_all_s));
     line(out, "RSA-2048 signature", time(floors.rsa2048_sign_s), all)?;
     line(out, "RSA-3072 signature", time(floors.rsa3072_sign_s), String::new())?;
     line(out, "RSA-2048 wrap of a content key", time(more.rsa2048_wrap_s), String::new())?;
@@ -156,9 +156,9 @@ fn threads_of_sends(bench: &Bench, out: &mut String) -> std::fmt::Result {
     let total = mixes.map(|mix| cost(mix, &|run| run.cpu_s));
     let [held, digital, encrypted, usual] = total.map(cell);
     writeln!(out, "  {:<24}{held:>14}{digital:>14}{encrypted:>14}{usual:>14}", "together")?;
-    let signatures = 2.0 * bench.more_floors.rsa2048_sign_all_s;
-    let [held, digital, encrypted, usual] =
-        total.map(|cost| cost.map_or("-".to_owned(), |cost| figures(cost / signatures.max(1e-12))));
+    let [held, digital, encrypted, usual] = mixes.map(|mix| {
+        signatures(&bench.runs, mix, threads).map_or("-".to_owned(), |signatures| figures(signatures / 2.0))
+    });
     writeln!(out, "  {:<24}{held:>14}{digital:>14}{encrypted:>14}{usual:>14}", "× two bare signatures")?;
     let sandbox = mixes.map(|mix| cell(cost(mix, &|run| run.sandbox_cpu_s)));
     let [held, digital, encrypted, usual] = sandbox;

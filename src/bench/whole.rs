@@ -75,7 +75,9 @@ pub struct Whole {
     pub wall_s: f64,
     /// Processor time of the sending process, user and system.
     pub cpu_s: f64,
-    /// The same by what its threads are for; sums to `cpu_s`.
+    /// One bare RSA-2048 signature while all processors sign: the mean of just before and just after.
+    pub signature_s: f64,
+    /// `cpu_s` by what its threads are for; sums to it.
     pub cpu_s_by_thread: BTreeMap<String, f64>,
     /// Most anonymous and shared memory (RssAnon + RssShmem).
     pub peak_bytes: u64,
@@ -225,6 +227,7 @@ impl Place<'_> {
             threads,
             wall_s: ran.wall_s,
             cpu_s: ran.cpu_s,
+            signature_s: 0.0,
             cpu_s_by_thread: ran.cpu_s_by_thread,
             peak_bytes: ran.peak_bytes,
             requests: after.requests - before.requests,
