@@ -145,9 +145,9 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
     for export in exports.iter().skip(1) {
         send(&sandbox, Mix::Held, export, cores)?;
     }
-    // A tenth and a third: these mixes are told by their slope alone.
+    // A tenth and all: told by its slope alone.
     for _ in 0..ROUNDS {
-        for export in exports.iter().skip(1).take(2) {
+        for export in exports.iter().skip(1).step_by(2) {
             send(&sandbox, Mix::Encrypted, export, cores)?;
         }
     }
