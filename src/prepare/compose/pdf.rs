@@ -571,3 +571,24 @@ fn xmp(title: &str) -> String {
          </dc:title></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end=\"r\"?>"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use miniz_oxide::deflate::compress_to_vec_zlib;
+    use proptest::prelude::*;
+
+    /// A letter that may have arrived is sent again with the same bytes, by another process that made others before it.
+    #[test]
+    fn what_was_deflated_before_leaves_no_trace() {
+        let text = prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..3000),
+            prop::collection::vec(prop_oneof![Just(b'/'), Just(b'S'), b'0'..=b'9'], 0..9000),
+        ];
+        proptest!(|(texts in prop::collection::vec((text, prop_oneof![Just(QUICK), Just(SMALLEST)]), 1..6))| {
+            for (text, level) in &texts {
+                prop_assert_eq!(deflate(text, *level), compress_to_vec_zlib(text, *level));
+            }
+        });
+    }
+}
