@@ -227,6 +227,7 @@ impl Place<'_> {
             threads,
             wall_s: ran.wall_s,
             cpu_s: ran.cpu_s,
+            // Who orders the send signs around it.
             signature_s: 0.0,
             cpu_s_by_thread: ran.cpu_s_by_thread,
             peak_bytes: ran.peak_bytes,

@@ -1,8 +1,8 @@
 //! What a send waits for: the limit without which it would end first, and what would move it.
 //!
 //! Each limit is lifted in turn and the send simulated again; the one that moves the end most is named. A limit of operators
-//! is lifted for all of them, since to lift one of two equal ones moves nothing; those that end last are named, or all that
-//! end after the deadline.
+//! is lifted for all of them, since to lift one of two equal ones moves nothing; of those that end last, or after the
+//! deadline, the ones whose own end it moves are named.
 
 use super::model::{Model, Nanos, Opening};
 use super::simulate::{Keep, Simulated, simulate};
