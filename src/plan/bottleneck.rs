@@ -103,13 +103,13 @@ impl Bottleneck {
         if limit.is_of_operators() {
             // Of those that end last, something else may hold up some: such a one ends as late where the limit is lifted
             // for it too.
-            let ends = |others: &[usize], place: usize| {
-                let desks = simulate(&lifted(model, limit, others), Keep::default()).desks;
-                desks.get(place).map_or(0, |desk| desk.end)
-            };
+            let desks = |lifted_of: &[usize]| simulate(&lifted(model, limit, lifted_of), Keep::default()).desks;
+            let free = desks(&all);
             let held_up = |place: &usize| {
                 let others: Vec<usize> = all.iter().copied().filter(|other| other != place).collect();
-                (ends(&all, *place) as f64) < ends(&others, *place) as f64 * (1.0 - TOGETHER)
+                let held = desks(&others);
+                let ends = held.get(*place).zip(free.get(*place));
+                ends.is_some_and(|(held, free)| (free.end as f64) < held.end as f64 * (1.0 - TOGETHER))
             };
             let held: Vec<usize> = operators.par_iter().copied().filter(held_up).collect();
             operators = if held.is_empty() { operators } else { held };
