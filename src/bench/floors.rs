@@ -94,7 +94,6 @@ pub fn measure(folder: &Path, interrupt: &Interrupt) -> Result<Bare> {
 /// the host has other guests, each takes longer then.
 pub struct AllAtOnce {
     keys: Vec<BareKey>,
-    took: Vec<f64>,
 }
 
 /// Signatures that each processor makes at a time.
@@ -104,11 +103,11 @@ impl AllAtOnce {
     /// With a key for each processor.
     pub fn new(cores: usize) -> Result<Self> {
         let keys = (0..cores).map(|_| BareKey::new(KeySize::Rsa2048)).collect::<Result<Vec<_>>>()?;
-        Ok(Self { keys, took: Vec::new() })
+        Ok(Self { keys })
     }
 
-    /// Signs once more: processor time of one signature.
-    pub fn again(&mut self) -> f64 {
+    /// Signs: processor time of one signature.
+    pub fn sign(&mut self) -> f64 {
         let start = &Barrier::new(self.keys.len());
         let took = std::thread::scope(|scope| {
             let sign = |key: &mut BareKey| {
@@ -119,14 +118,7 @@ impl AllAtOnce {
             // A thread that panicked tells nothing.
             signing.into_iter().filter_map(|thread| thread.join().ok()).collect::<Vec<f64>>()
         });
-        let signature_s = took.iter().sum::<f64>() / (took.len() * AT_A_TIME).max(1) as f64;
-        self.took.push(signature_s);
-        signature_s
-    }
-
-    /// The mean of all times.
-    pub fn signature_s(&self) -> f64 {
-        self.took.iter().sum::<f64>() / self.took.len().max(1) as f64
+        took.iter().sum::<f64>() / (took.len() * AT_A_TIME).max(1) as f64
     }
 }
 

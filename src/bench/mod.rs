@@ -121,11 +121,11 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
 
     let mut runs = Vec::new();
     let mut beside = AllAtOnce::new(cores)?;
-    let mut before_s = beside.again();
+    let mut before_s = beside.sign();
     let mut send = |sandbox: &_, mix: Mix, (size, export): &(u64, PathBuf), threads: usize| -> Result<()> {
         tell(&format!("a send of {size} statements, {}, {}", mix.name(), table::threads(threads)));
         let mut run = place.send(sandbox, mix, export, *size, threads)?;
-        let after_s = beside.again();
+        let after_s = beside.sign();
         run.signature_s = f64::midpoint(before_s, after_s);
         before_s = after_s;
         runs.push(run);
@@ -160,8 +160,7 @@ pub fn run(order: &Order, interrupt: &Interrupt, tell: &dyn Fn(&str)) -> Result<
     }
     drop(sandbox);
     let noise = watch.end();
-    let signature_s = [watch.signature_s(), beside.signature_s()];
-    Ok(put_together(cores, &folder, &bare, signature_s, noise, &stages, runs))
+    Ok(put_together(cores, &folder, &bare, watch.signature_s(), noise, &stages, runs))
 }
 
 /// Nearly nothing, a tenth, a third, and all.
@@ -175,7 +174,7 @@ fn put_together(
     cores: usize,
     folder: &Folder,
     bare: &Bare,
-    [alone_s, all_s]: [f64; 2],
+    signature_s: f64,
     noise: Noise,
     at: &stages::Measured,
     runs: Vec<Whole>,
@@ -187,6 +186,7 @@ fn put_together(
     let share = largest.map_or(0.0, |run| run.sandbox_cpu_s / (run.sandbox_cpu_s + run.cpu_s).max(1e-9));
     let requests = runs.iter().map(|run| run.requests).sum::<u64>().max(1) as f64;
     let sandbox_cpu_s = runs.iter().map(|run| run.sandbox_cpu_s).sum::<f64>() / requests;
+    let beside_s = runs.iter().map(|run| run.signature_s).sum::<f64>() / runs.len().max(1) as f64;
     let mut warnings = noise.in_words();
     if cfg!(debug_assertions) {
         warnings.push("this program was built without optimisation: no figure of its own code counts".to_owned());
@@ -212,7 +212,7 @@ fn put_together(
             machine: Machine { cpu: processor(), cores },
             noisy: noise.is_too_much() || cfg!(debug_assertions),
             floors: Floors {
-                rsa2048_sign_s: alone_s,
+                rsa2048_sign_s: signature_s,
                 rsa3072_sign_s: bare.rsa3072_sign_s,
                 sha256_bytes_per_s: bare.sha256_bytes_per_s,
                 memchr_bytes_per_s: bare.memchr_bytes_per_s,
@@ -234,7 +234,7 @@ fn put_together(
         warnings,
         noise,
         more_floors: MoreFloors {
-            rsa2048_sign_all_s: all_s,
+            rsa2048_sign_all_s: beside_s,
             rsa2048_wrap_s: bare.rsa2048_wrap_s,
             aes256_gcm_bytes_per_s: bare.aes256_gcm_bytes_per_s,
         },
