@@ -30,9 +30,9 @@
 //! does not name; a bundle that it names is never written again.
 
 use super::encrypt::{CmsRecipient, EncryptError};
+use super::sha256;
 use crate::disk::Disk;
 use crate::domain::{Form, MessageId};
-use aws_lc_rs::digest::{SHA256, digest};
 use std::fmt::Write as _;
 use std::io::{self, Cursor, Write as _};
 use std::path::{Path, PathBuf};
@@ -177,10 +177,6 @@ fn store(disk: &dyn Disk, folder: &Path, file_name: &str, bytes: &[u8]) -> Resul
     let temporary = folder.join(format!(".{file_name}.tmp"));
     disk.replace(&path, &temporary, bytes, ["bundle_written", "bundle_renamed"])
         .map_err(|(step, source)| failed(step, &path, source))
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    digest(&SHA256, bytes).as_ref().try_into().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -26,5 +26,11 @@ mod workshop;
 
 pub use workshop::{Job, Made, PrepareError, SignedBy, Workshop};
 
+/// SHA-256 of some bytes.
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use aws_lc_rs::digest::{SHA256, digest};
+    digest(&SHA256, bytes).as_ref().try_into().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod testing;
