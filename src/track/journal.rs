@@ -2,7 +2,7 @@
 //!
 //! # What is on disk
 //!
-//! Format 1 (`user_version` 1, `application_id` `utsk`), WAL, one writing process (an exclusive `flock` on `run.lock`),
+//! Format 2 (`user_version` 2, `application_id` `utsk`), WAL, one writing process (an exclusive `flock` on `run.lock`),
 //! one writing thread, any number of readers. Folder 0700, files 0600. Times are milliseconds since 1970, digests and
 //! ids blobs, outcomes and reasons the numbers of [`Outcome`] and [`Reason`].
 //!
@@ -50,10 +50,12 @@
 //! blocks; employers' digits, names of exports, content secrets and the texts of faults are sealed (AES-256-GCM, bound to
 //! run, column and row). Employers that are organisations also stand there readably; private ones are masked.
 
+mod codes;
 mod pages;
 mod reader;
 mod rows;
 mod schema;
+mod sealed;
 mod writer;
 
 pub(in crate::track) use reader::KeyState;
@@ -602,9 +604,9 @@ fn fill(file: &Path, installation: &Installation, header: &RunHeader) -> rusqlit
     put("config_file", &header.config_file.as_os_str().as_bytes())?;
     put("deadline", &header.deadline.map(|deadline| deadline.to_string()))?;
     put("operators", &serde_json::to_string(&header.operators).unwrap_or_default())?;
-    put("exports", &writer::sealed_json(installation, &header.run_id, "exports", &header.exports)?)?;
+    put("exports", &sealed::sealed_json(installation, &header.run_id, "exports", &header.exports)?)?;
     let rest = (&header.protected_file, &header.remembered);
-    put("header", &writer::sealed_json(installation, &header.run_id, "header", &rest)?)?;
+    put("header", &sealed::sealed_json(installation, &header.run_id, "header", &rest)?)?;
     conn.execute_batch("COMMIT")?;
     conn.close().map_err(|(_, error)| error)
 }

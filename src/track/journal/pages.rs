@@ -3,8 +3,9 @@
 use super::super::checkpoint::Checkpoint;
 use super::super::error::TrackError;
 use super::super::installation::Installation;
+use super::codes::reason_of;
 use super::schema::FILE;
-use super::writer::{context, reason_of};
+use super::sealed::context;
 use super::{Counts, Intent, OpenIntent, Phase, Routed, RunHeader, Work};
 use crate::domain::{ContentDigest, Form, MessageId, Organisation, Outcome, Span, StatementKey};
 use jiff::Timestamp;

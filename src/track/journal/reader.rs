@@ -3,9 +3,10 @@
 use super::super::error::TrackError;
 use super::super::installation::Installation;
 use super::super::register::halves_left;
+use super::codes::{digital_of, paper_of, reason_of};
 use super::pages::{self, optional_time, unreadable};
 use super::schema::{self, FILE, kind, queue};
-use super::writer::{context, digital_of, paper_of, reason_of};
+use super::sealed::context;
 use super::{Counts, Phase, RunHeader};
 use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, Reason, StatementKey};
 use crate::track::halves::{Digital, OnPaper, outcome};

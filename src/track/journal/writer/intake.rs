@@ -1,0 +1,182 @@
+//! Pass 1: statements are admitted, and released together.
+
+use super::super::sealed::{context, sealed_json};
+use super::super::{Amend, Fate, Half, Phase, RunExport, StatementRow};
+use super::{ADMITTED, WISH_BOTH, WISH_FALLBACK, WISH_OFF, Writer};
+use crate::domain::{Organisation, Outcome, Reason};
+use crate::track::TrackError;
+use crate::track::halves::{Digital, OnPaper, outcome};
+use crate::watch::crash;
+use rusqlite::params;
+
+impl Writer<'_> {
+    fn begin_admission(&mut self) -> rusqlite::Result<()> {
+        if self.admitted.is_none() {
+            self.conn.execute_batch("BEGIN IMMEDIATE")?;
+            self.admitted = Some(0);
+        }
+        Ok(())
+    }
+
+    pub(super) fn restart(&mut self) -> Result<(), TrackError> {
+        self.demand("start pass 1 again", Phase::Intake)?;
+        let empty = |writer: &mut Self| {
+            writer.commit_admitted()?;
+            writer.conn.execute_batch("BEGIN IMMEDIATE; DELETE FROM statement; COMMIT")
+        };
+        empty(self).map_err(|error| TrackError::storage("empty the journal for a new pass 1", error))
+    }
+
+    pub(super) fn admit(&mut self, rows: &[StatementRow]) -> rusqlite::Result<()> {
+        self.begin_admission()?;
+        // Employers first, since a statement that is being executed borrows the connection.
+        for row in rows {
+            if let Some(employer) = row.uppgiftslamnare {
+                self.employer_number(employer)?;
+            }
+        }
+        let mut insert = self.conn.prepare_cached(
+            "INSERT INTO statement(ordinal, export, start, length, record, form, employer, person, key, content,
+             correction, digital, paper, outcome, reason) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+        )?;
+        for row in rows {
+            let (digital, paper, outcome, reason) = fate_codes(row.fate);
+            let employer = row.uppgiftslamnare.and_then(|of| self.employer_numbers.get(&of));
+            insert.execute(params![
+                row.span.ordinal as i64,
+                row.export,
+                row.span.offset as i64,
+                row.span.length,
+                self.installation.cover(&row.record),
+                row.form.map(|form| form.number()),
+                employer,
+                row.person.as_ref().map(|digest| digest.0),
+                row.key.as_ref().map(|digest| digest.0),
+                row.content.as_ref().map(|digest| digest.0),
+                row.correction,
+                digital,
+                paper,
+                outcome as u8,
+                reason as u8,
+            ])?;
+        }
+        drop(insert);
+        crash::point("admitted");
+        let admitted = self.admitted.unwrap_or(0) + rows.len();
+        self.admitted = Some(admitted);
+        if admitted >= ADMITTED { self.commit_admitted() } else { Ok(()) }
+    }
+
+    fn employer_number(&mut self, employer: Organisation) -> rusqlite::Result<i64> {
+        if let Some(number) = self.employer_numbers.get(&employer) {
+            return Ok(*number);
+        }
+        let number = self.employer_numbers.len() as i64;
+        let digits = employer.identity();
+        let sealed = self.installation.seal(digits.expose().as_bytes(), &context(&self.run_id, "employer", number, 0));
+        self.conn.execute(
+            "INSERT INTO employer(number, sealed, shown) VALUES (?1, ?2, ?3)",
+            params![number, sealed, employer.to_string()],
+        )?;
+        self.employer_numbers.insert(employer, number);
+        if let Ok(mut employers) = self.employers.write() {
+            employers.push(employer);
+        }
+        Ok(number)
+    }
+
+    pub(super) fn amend(&mut self, rows: &[Amend]) -> rusqlite::Result<()> {
+        self.begin_admission()?;
+        let mut update = self.conn.prepare_cached(
+            "UPDATE statement SET digital = 0, paper = 0, outcome = ?2, reason = ?3 WHERE ordinal = ?1",
+        )?;
+        for row in rows {
+            match update.execute(params![row.ordinal as i64, row.outcome as u8, row.reason as u8])? {
+                1 => (),
+                // Never admitted: the journal would not hold what pass 1 thinks it holds.
+                changed => return Err(rusqlite::Error::StatementChangedRows(changed)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn correct(&mut self, ordinals: &[u64]) -> rusqlite::Result<()> {
+        self.begin_admission()?;
+        let mut update = self.conn.prepare_cached("UPDATE statement SET correction = 1 WHERE ordinal = ?1")?;
+        for ordinal in ordinals {
+            match update.execute([*ordinal as i64])? {
+                1 => (),
+                changed => return Err(rusqlite::Error::StatementChangedRows(changed)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn release(&mut self, exports: &[RunExport]) -> Result<(), TrackError> {
+        self.demand("release the run", Phase::Intake)?;
+        let failed = |error| TrackError::storage("release the run", error);
+        self.commit_admitted().map_err(failed)?;
+        let (count, least, most) = self
+            .conn
+            .query_row(
+                "SELECT count(*), coalesce(min(ordinal), 1), coalesce(max(ordinal), 0) FROM statement",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+            )
+            .map_err(failed)?;
+        let named: u64 = exports.iter().map(|export| export.statements).sum();
+        if named != count as u64 || least != 1 || most != count {
+            return Err(TrackError::Unbalanced { exports: named, journal: count as u64 });
+        }
+        let all = || -> rusqlite::Result<()> {
+            self.conn.execute_batch("PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")?;
+            // The queues are filled, and the person index built, each in one pass: `CREATE INDEX` sorts in runs of at
+            // most the cache's size, so that random keys cost no random writes.
+            self.conn.execute_batch(
+                "INSERT INTO look_up SELECT ordinal, paper, 0, 0, 0 FROM statement WHERE digital = 1;
+                 INSERT INTO paper_queue SELECT ordinal, CASE digital WHEN 2 THEN reason ELSE 0 END, 0
+                     FROM statement WHERE (paper = 1 AND digital <> 1) OR (paper = 2 AND digital = 2);
+                 INSERT INTO tally SELECT outcome, -1, CASE outcome WHEN 12 THEN 62 ELSE reason END, count(*)
+                     FROM statement GROUP BY 1, 3;
+                 INSERT INTO tally SELECT 101, -1, 0, count(*) FROM look_up;
+                 INSERT INTO tally SELECT 104, -1, 0, count(*) FROM paper_queue;
+                 CREATE INDEX statement_person ON statement(person) WHERE person IS NOT NULL;",
+            )?;
+            self.put_meta("exports", &sealed_json(&self.installation, &self.run_id, "exports", exports)?)?;
+            self.put_meta("statements", &count)?;
+            self.put_meta("phase", &Phase::Released.as_str())?;
+            self.event("released", &format!("{count} statements"))?;
+            self.conn.execute_batch("COMMIT")?;
+            crash::point("released");
+            self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        all().map_err(failed)?;
+        self.phase = Phase::Released;
+        Ok(())
+    }
+}
+
+/// Columns `digital`, `paper`, `outcome`, `reason` of a statement.
+fn fate_codes(fate: Fate) -> (i64, i64, Outcome, Reason) {
+    let (digital, paper) = match fate {
+        Fate::Ended(outcome, reason) => return (0, 0, outcome, reason),
+        Fate::Send { digital, paper } => (digital, paper),
+    };
+    let (code, half, unreachable) = match digital {
+        Half::Off => (0, Digital::Off, Reason::None),
+        Half::Waiting => (1, Digital::Waiting, Reason::None),
+        Half::Unreachable(reason) => (2, Digital::Unreachable(reason), reason),
+        Half::Fallback => unreachable!("only a paper half is a fallback"),
+    };
+    let (wish, on_paper) = match paper {
+        Half::Off => (WISH_OFF, OnPaper::Off),
+        Half::Waiting => (WISH_BOTH, OnPaper::Waiting),
+        Half::Fallback => (WISH_FALLBACK, OnPaper::Fallback),
+        Half::Unreachable(_) => unreachable!("only a digital half is unreachable"),
+    };
+    match outcome(half, on_paper) {
+        // The reason of a half that is unreachable already goes along: paper tells it.
+        (Outcome::Pending, _) => (code, wish, Outcome::Pending, unreachable),
+        (outcome, reason) => (0, 0, outcome, reason),
+    }
+}
