@@ -95,15 +95,7 @@ pub(super) fn to_look_up(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Work>, TrackError> {
-    let query = || {
-        conn.prepare_cached(&format!(
-            "SELECT {WORK} FROM look_up q CROSS JOIN statement s ON s.ordinal = q.ordinal
-             WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
-        ))?
-        .query_map([after as i64, limit as i64], |row| keys.work(row))?
-        .collect::<rusqlite::Result<_>>()
-    };
-    query().map_err(unreadable("what must be looked up"))
+    waiting(conn, keys, "look_up", after, limit).map_err(unreadable("what must be looked up"))
 }
 
 pub(super) fn paper_waiting(
@@ -112,15 +104,16 @@ pub(super) fn paper_waiting(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Work>, TrackError> {
-    let query = || {
-        conn.prepare_cached(&format!(
-            "SELECT {WORK} FROM paper_queue q CROSS JOIN statement s ON s.ordinal = q.ordinal
-             WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
-        ))?
-        .query_map([after as i64, limit as i64], |row| keys.work(row))?
-        .collect::<rusqlite::Result<_>>()
-    };
-    query().map_err(unreadable("what goes on paper"))
+    waiting(conn, keys, "paper_queue", after, limit).map_err(unreadable("what goes on paper"))
+}
+
+fn waiting(conn: &Connection, keys: &Keys<'_>, queue: &str, after: u64, limit: usize) -> rusqlite::Result<Vec<Work>> {
+    conn.prepare_cached(&format!(
+        "SELECT {WORK} FROM {queue} q CROSS JOIN statement s ON s.ordinal = q.ordinal
+         WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
+    ))?
+    .query_map([after as i64, limit as i64], |row| keys.work(row))?
+    .collect()
 }
 
 pub(super) fn routed(

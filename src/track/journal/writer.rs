@@ -5,6 +5,9 @@
 //! has [`ENOUGH`]: what makes letters as fast as it can loses nothing by waiting, and a sync costs as much as a hundred
 //! changes. The thread sleeps while a group gathers, so that a change costs its sender no wake-up. The first storage
 //! error ends it: it acknowledges nothing more, and closes without touching the files again.
+//!
+//! Here are the thread, its groups and the phases; what a change writes stands in `intake`, `digital`, `paper` and
+//! `counters`.
 
 mod counters;
 mod digital;
@@ -37,8 +40,6 @@ pub const WINDOWS: usize = 4;
 pub const ENOUGH: usize = 64;
 /// Most changes in one group.
 pub(super) const GROUP: usize = 512;
-/// Rows of pass 1 between two commits.
-const ADMITTED: usize = 50_000;
 
 /// What pass 1 and the phases ask for; in order, one at a time.
 pub(super) enum Bulk {

@@ -2,12 +2,15 @@
 
 use super::super::sealed::{context, sealed_json};
 use super::super::{Amend, Fate, Half, Phase, RunExport, StatementRow};
-use super::{ADMITTED, WISH_BOTH, WISH_FALLBACK, WISH_OFF, Writer};
+use super::{WISH_BOTH, WISH_FALLBACK, WISH_OFF, Writer};
 use crate::domain::{Organisation, Outcome, Reason};
 use crate::track::TrackError;
 use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::watch::crash;
 use rusqlite::params;
+
+/// Rows of pass 1 between two commits.
+const ADMITTED: usize = 50_000;
 
 impl Writer<'_> {
     fn begin_admission(&mut self) -> rusqlite::Result<()> {
