@@ -6,11 +6,11 @@
 //! bound by the processor, which other work on the machine disturbs, and may be a quarter off. Ends with 1 where one is
 //! further off, or another bottleneck was named.
 //!
-//! Without `--measured` the machine is measured first (`utskick bench`), which takes a minute, and again just before each
-//! mix that is bound by the processor. Each mix takes 10 to 60 seconds, since windows open on the minute. The plan is told of the cores that the machine gives to four spinning
-//! threads just before, the sandbox's share among them. Where others use more than a tenth of the machine, that says
-//! little of the seconds after; the plan of a mix that is bound by the processor is then made again with the cores that
-//! the send and the sandbox got, marked with a star.
+//! Without `--measured` the machine is measured first (`utskick bench`), which takes half a minute, and again just before
+//! each mix that is bound by the processor. Each mix takes 10 to 60 seconds, since windows open on the minute. The plan is
+//! told of the cores that the machine gives to four spinning threads just before, the sandbox's share among them. Where
+//! others use more than a tenth of the machine, that says little of the seconds after; the plan of a mix that is bound by
+//! the processor is then made again with the cores that the send and the sandbox got, marked with a star.
 
 #![allow(
     clippy::unwrap_used,
@@ -201,11 +201,11 @@ struct Outcome {
 }
 
 fn main() -> ExitCode {
-    let (mut measured, mut wanted) = (None, Vec::new());
+    let (mut given, mut wanted) = (None, Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--measured" => measured = arguments.next().map(PathBuf::from),
+            "--measured" => given = arguments.next().map(PathBuf::from),
             // What cargo and test runners add.
             flag if flag.starts_with("--") => {}
             _ => wanted.push(argument),
@@ -213,8 +213,7 @@ fn main() -> ExitCode {
     }
     let folder = std::env::temp_dir().join(format!("utskick-bench-plan-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let given = measured.is_some();
-    let measured = measured.unwrap_or_else(|| measure(&folder));
+    let mut measured = given.clone();
     println!(
         "{:<28}{:>6} {:>10}{:>10}{:>8}{:>8}  {:<14}{:<14}",
         "mix", "cores", "planned", "real", "error", "bound", "planned", "seen"
@@ -226,10 +225,10 @@ fn main() -> ExitCode {
         }
         let by_processor = mix.limit == "processor";
         let bound = if by_processor { 0.25 } else { 0.1 };
-        if by_processor && !given {
-            measure(&folder);
+        if given.is_none() && (by_processor || measured.is_none()) {
+            measured = Some(measure(&folder));
         }
-        let seen = try_mix(mix, &folder.join(format!("mix-{number}")), &measured);
+        let seen = try_mix(mix, &folder.join(format!("mix-{number}")), measured.as_deref().unwrap());
         let error = seen.planned_s / seen.real_s - 1.0;
         let good = error.abs() <= bound && seen.planned == mix.limit && seen.real == mix.limit;
         held &= good;
