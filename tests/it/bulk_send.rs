@@ -1,6 +1,7 @@
 //! Operations sends the year's statements, and every one of them is accounted for, on both sides.
 
 use crate::world::{World, count};
+use tempfile::TempPath;
 
 #[test]
 fn every_statement_ends_and_the_gateways_agree() {
@@ -138,7 +139,8 @@ fn what_is_wrong_has_its_exit_code() {
 
 #[test]
 fn a_gateway_that_refuses_us_stops_its_queue_and_loses_nothing() {
-    let world = World::new(&["--scenario", &scenario("at = \"operators\"\nplay = \"fault-5002\"\n")]);
+    let world =
+        World::new(&["--scenario", scenario("at = \"operators\"\nplay = \"fault-5002\"\n").to_str().expect("a path")]);
     let export = world.export("export.xml", 100, &[]);
     let report = world.send(&export, "run", 69);
     assert!(count(&report, "pending") > 20, "{report}");
@@ -156,7 +158,7 @@ fn a_gateway_that_refuses_us_stops_its_queue_and_loses_nothing() {
 #[test]
 fn answers_that_never_come_are_in_doubt_and_are_not_sent_again() {
     let rule = "at = \"operators\"\nplay = \"close\"\nshare = 0.1\naccepted = 0.5\n";
-    let world = World::new(&["--scenario", &scenario(rule)]);
+    let world = World::new(&["--scenario", scenario(rule).to_str().expect("a path")]);
     let export = world.export("export.xml", 200, &[]);
     let report = world.send(&export, "run", 1);
     let in_doubt = count(&report, "in_doubt");
@@ -181,11 +183,11 @@ fn a_busy_operator_is_asked_again_until_everything_is_delivered() {
     assert!(accepted.values().all(|times| *times == 1));
 }
 
-/// A scenario of one rule, in a file that stays until the process ends.
-fn scenario(rule: &str) -> String {
+/// A scenario of one rule, in a file that a sandbox reads when it starts.
+fn scenario(rule: &str) -> TempPath {
     let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
     std::fs::write(file.path(), format!("[[rule]]\n{rule}")).expect("written");
-    file.into_temp_path().keep().expect("kept").to_str().expect("a path").to_owned()
+    file.into_temp_path()
 }
 
 /// Letters in all bundles of a run, counted by the report; each bundle that it names is there.
@@ -211,7 +213,7 @@ fn check_shakes_hands_with_every_gateway_before_anything_is_sent() {
     assert_eq!(code, Some(0), "{text}");
     assert_eq!(text.matches("good: handshake").count(), 4, "FaR and three operators: {text}");
     assert_eq!(text.matches("good: key").count(), 3, "{text}");
-    world.restart_sandbox(&["--scenario", &scenario("at = \"b\"\nplay = \"expired\"\n")]);
+    world.restart_sandbox(&["--scenario", scenario("at = \"b\"\nplay = \"expired\"\n").to_str().expect("a path")]);
     let (code, text) = check(&world);
     assert_eq!(code, Some(69), "{text}");
     assert_eq!(text.matches("WRONG: handshake").count(), 1, "{text}");
@@ -237,7 +239,7 @@ fn an_export_that_would_be_refused_whole_is_not_sent() {
 #[test]
 fn in_doubt_is_sent_again_with_the_same_bytes_where_the_policy_says_so() {
     let rule = "at = \"operators\"\nplay = \"close\"\nshare = 0.2\naccepted = 0.5\n";
-    let world = World::new(&["--scenario", &scenario(rule)]);
+    let world = World::new(&["--scenario", scenario(rule).to_str().expect("a path")]);
     world.configure(|settings| {
         settings
             .replace("\nrate_per_s = \"unlimited\"\n", "\nrate_per_s = \"unlimited\"\nin_doubt = \"resend\"\n")

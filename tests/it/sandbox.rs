@@ -95,7 +95,8 @@ impl Scene {
 fn folder_with_pki() -> TempDir {
     static MADE: OnceLock<TempDir> = OnceLock::new();
     let made = MADE.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
+        // Nobody drops it: it stays where builds lie.
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         Sandbox::start(Options::new(dir.path())).unwrap().stop().unwrap();
         dir
     });
