@@ -106,7 +106,7 @@ fn what_is_in_doubt_is_settled_by_the_operators_word() {
         utskick(["resume"]).arg(world.path("run")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status =
         || -> Value { serde_json::from_slice(&on_run(&world, "status", &["--json"], "").stdout).unwrap_or_default() };
-    while status()["operators"][0]["paused"] != true {
+    while status()["running"] != true {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let busy = on_run(&world, "resolve", &["--as", "delivered"], "");
