@@ -130,7 +130,7 @@ struct Connection {
 #[derive(Debug)]
 pub struct Lease {
     connection: Connection,
-    _place: Place,
+    place: Place,
 }
 
 /// An HTTP answer.
@@ -279,7 +279,7 @@ impl Gateway {
         let probe = Probe(Some(&self.breaker));
         let connection = self.connection(address).await?;
         probe.keep();
-        Ok(Lease { connection, _place: place })
+        Ok(Lease { connection, place })
     }
 
     /// Sees to it that a lease that has waited still has a connection that may be used. One that the gateway has closed
@@ -325,9 +325,14 @@ impl Gateway {
         connected.inspect_err(|_| self.failed())
     }
 
-    /// Posts a SOAP request and reads the answer. The connection goes back to the pool where it can be used again.
-    pub async fn post(&self, lease: Lease, address: &Address, body: Bytes) -> Result<Reply, CallError> {
-        let Lease { mut connection, _place } = lease;
+    /// Posts a SOAP request and reads the answer. The connection goes back to the pool where it can be used again; the
+    /// place is the caller's to keep until it has settled what the answer means.
+    pub async fn post(&self, lease: Lease, address: &Address, body: Bytes) -> (Result<Reply, CallError>, Place) {
+        let Lease { connection, place } = lease;
+        (self.exchange(connection, address, body).await, place)
+    }
+
+    async fn exchange(&self, mut connection: Connection, address: &Address, body: Bytes) -> Result<Reply, CallError> {
         let request = request(address, body)?;
         let wait = self.waits().answers.enter();
         let began = Instant::now();
@@ -372,10 +377,11 @@ impl Gateway {
         answered
     }
 
-    /// Takes back a connection that was not used.
-    pub fn give_back(&self, lease: Lease) {
+    /// Takes back a connection that was not used. The place is the caller's still.
+    pub fn give_back(&self, lease: Lease) -> Place {
         self.breaker.release();
         self.keep(lease.connection);
+        lease.place
     }
 
     fn succeeded(&self) {

@@ -27,5 +27,6 @@ pub use connect::{Address, CallError, Gateway, GatewaySettings, Lease, Reply};
 pub use gate::{Gate, MARGIN, Shut};
 pub use lead::Lead;
 pub use pace::{Pacer, Slot};
+pub use places::Place;
 pub use retry_after::retry_after;
 pub use tls::{Tls, TlsError};

@@ -12,9 +12,10 @@ pub(super) struct Places {
     owed: Arc<Mutex<usize>>,
 }
 
-/// One place, until it is dropped.
+/// One place, until it is dropped: the right to have one request under way, until what came of it is on its way to the
+/// journal.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     permit: Option<OwnedSemaphorePermit>,
     owed: Arc<Mutex<usize>>,
 }

@@ -243,7 +243,7 @@ impl Far {
 
     async fn ask_once(&self, body: &Bytes) -> Result<Said, FarError> {
         let end = match self.lease_with_permit().await {
-            Ok(lease) => self.gateway.post(lease, &self.address, body.clone()).await,
+            Ok(lease) => self.gateway.post(lease, &self.address, body.clone()).await.0,
             Err(error) => Err(error),
         };
         match end {
@@ -272,7 +272,7 @@ impl Far {
                         }
                         // It passed; the next one.
                     }
-                    Err(_) => break self.gateway.give_back(lease),
+                    Err(_) => break drop(self.gateway.give_back(lease)),
                 }
             }
         }

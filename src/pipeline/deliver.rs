@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Rows of one query.
 pub(super) const PAGE: usize = 512;
@@ -167,14 +167,13 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
         let (run, desk, back) = (Arc::clone(run), Arc::clone(desk), back.clone());
         run.clone().tasks.spawn(async move {
             let ordinal = item.routed.work.span.ordinal;
-            let end = match deliver(&run, &desk, item).await {
+            let end = match deliver(&run, &desk, item, permit).await {
                 Ok(end) => end,
                 Err(error) => {
                     run.play.fail(error);
                     Back::Left(ordinal)
                 }
             };
-            drop(permit);
             // A desk that has stopped pulling no longer listens.
             let _ = back.send(end).await;
         });
@@ -312,8 +311,8 @@ impl Queue {
     }
 }
 
-/// Takes one statement as far as it goes now.
-async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Error> {
+/// Takes one statement as far as it goes now. It has room ahead of the operator until its outcome is on its way.
+async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item, room: OwnedSemaphorePermit) -> Result<Back, Error> {
     let ordinal = item.routed.work.span.ordinal;
     let stays = Ok(Back::Left(ordinal));
     let closing = run.play.closing(desk.index);
@@ -371,8 +370,8 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
         })
         .await;
         seen.inspect(|seen| _ = seen.under_way.fetch_sub(1, Ordering::Relaxed));
-        let verdict = match attempted? {
-            Attempted::Made(verdict) => verdict,
+        let (verdict, place) = match attempted? {
+            Attempted::Made(verdict, place) => (verdict, place),
             Attempted::Shut(_) => {
                 item.routed.attempts -= 1;
                 return Ok(Back::Again(Box::new(item)));
@@ -386,7 +385,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             Verdict::Delivered { trans_id } => {
                 desk.success();
                 seen.inspect(|seen| _ = seen.delivered.fetch_add(1, Ordering::Relaxed));
-                return end(run, desk, &item, End::Delivered { trans_id }, None).await;
+                return delivered(run, &item, trans_id, (place, room)).await;
             }
             Verdict::InDoubt(reason) => return in_doubt(run, desk, item, intent, reason).await,
             Verdict::Stop { cause, .. } if item.doubt.is_some() => {
@@ -424,6 +423,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item) -> Result<Back, Er
             }
             Verdict::NotDelivered => {
                 run.journal.look_up_again(attempt_over(&item, Fault::said("Delivered = false"))).await?;
+                drop(place);
                 return look_up_again(run, desk, &item, AskAgain::NotDelivered).await;
             }
             Verdict::Refused { reason, code, call_id } => {
@@ -546,6 +546,19 @@ async fn end(run: &Run, desk: &Desk, item: &Item, end: End, fault: Option<Fault>
     if to_paper {
         run.paper_waits.notify_one();
     }
+    Ok(Back::Settled(ordinal))
+}
+
+/// What it holds is free for the next one as soon as its outcome is on its way to the journal, which has both in this
+/// order: there are no more intents without an outcome on disk at any time than places.
+async fn delivered(run: &Run, item: &Item, trans_id: String, held: impl Send) -> Result<Back, Error> {
+    let (ordinal, attempt) = (item.routed.work.span.ordinal, item.routed.attempts);
+    let (end, at) = (End::Delivered { trans_id }, Timestamp::now());
+    let row = DigitalEnd { ordinal, attempt, at, end, fault_code: None, call_id: None, detail: None };
+    let outcome = run.journal.hand_over(row).await?;
+    drop(held);
+    outcome.durable().await?;
+    run.progress.ended(1);
     Ok(Back::Settled(ordinal))
 }
 

@@ -13,6 +13,7 @@
 //! | a window of look-ups | [`route::WINDOW`] statements | full calls for many senders |
 //! | a page of an operator's queue | [`deliver::PAGE`] rows | one query for many |
 //! | sealed letters ahead of an operator | its concurrency + [`deliver::AHEAD`] | letters are ready when permits are |
+//! | changes on their way to the journal, outcomes among them | 4096, `CHANGES` of the journal | an outcome on its way keeps nobody waiting |
 //! | finished letters that wait for company | [`letters::HANDFUL`] | one wake-up for several |
 //! | statements of an operator that wait for another try | [`deliver::LATER`] | beyond it, only retries |
 //! | letters of a bundle | `paper.letters_per_bundle` | one bundle in memory |

@@ -530,18 +530,18 @@ impl<'a> Simulation<'a> {
         };
         desk.slots.take(sent);
         let answered = sent + desk.latency;
-        desk.leases.take(answered);
-        let ended = answered + self.patient;
-        desk.ahead.take(ended);
         if desk.seen.attempts == 0 {
             desk.seen.first = sent;
         }
         desk.seen.attempts += 1;
+        let (ended, again) = (answered + self.patient, desk.asks_again());
+        // What is delivered makes room as it is answered; what is tried again when that is durable.
+        desk.leases.take(if again { answered + self.urgent } else { answered });
+        desk.ahead.take(if again { ended } else { answered });
         if self.keep.sends {
             desk.seen.sends.push(sent);
         }
         *self.totals.cpu_s += desk.desk.letter_s + desk.desk.attempt_s;
-        let again = desk.asks_again();
         if desk.retries > 0 {
             desk.unheard.push_back((sent, answered, again));
         }

@@ -3,7 +3,7 @@
 
 use super::verdict::{Verdict, verdict};
 use crate::domain::Identity;
-use crate::gateway::{Address, CallError, Gateway, Lease, Pacer, Shut, Slot};
+use crate::gateway::{Address, CallError, Gateway, Lease, Pacer, Place, Shut, Slot};
 use hyper::body::Bytes;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -29,8 +29,9 @@ pub struct Attempt<'a> {
 /// How an attempt ended.
 #[derive(Debug)]
 pub enum Attempted {
-    /// It was made, or taken back once its intent was written.
-    Made(Verdict),
+    /// It was made, or taken back once its intent was written. Who has the place gives it up when what came of it is on
+    /// its way to the journal, and no earlier: intents without an outcome then never exceed the operator's bound.
+    Made(Verdict, Place),
     /// Nothing may leave now: there was no intent.
     Shut(Shut),
     /// There is no connection any more: there was no intent.
@@ -66,7 +67,7 @@ pub async fn attempt<E>(
             }
             Err(shut) => shut,
         };
-        what.gateway.give_back(lease);
+        drop(what.gateway.give_back(lease));
         return Ok(Attempted::Shut(shut));
     };
     drop(wait);
@@ -88,11 +89,10 @@ pub async fn attempt<E>(
             Ok(Err(shut)) => shut.to_string(),
             Err(_) => "no slot came soon enough".into(),
         };
-        what.gateway.give_back(lease);
-        return Ok(Attempted::Made(Verdict::again(cause, None, false)));
+        return Ok(Attempted::Made(Verdict::again(cause, None, false), what.gateway.give_back(lease)));
     }
-    let end: Result<_, CallError> = what.gateway.post(lease, what.address, what.body).await;
-    Ok(Attempted::Made(verdict(what.recipient, &end)))
+    let (end, place) = what.gateway.post(lease, what.address, what.body).await;
+    Ok(Attempted::Made(verdict(what.recipient, &end), place))
 }
 
 async fn permit(pacer: &Pacer, least: Duration, drain: &CancellationToken) -> Result<Slot, Shut> {

@@ -71,6 +71,7 @@ use super::installation::{Installation, open_lock, private_folder, try_lock};
 use super::pulse::Pulse;
 use super::register::Register;
 use crate::domain::{ContentDigest, Organisation, Reason, StatementKey};
+use crate::told::Told;
 use crate::watch::crash;
 use crossbeam_channel::{Sender, bounded};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -410,7 +411,13 @@ impl Journal {
 
     /// A digital half ends. Without an attempt it can only be unreachable, failed or held.
     pub async fn end_digital(&self, end: DigitalEnd) -> Result<(), TrackError> {
-        self.change_with(Change::End(Box::new(end)), false).await
+        self.hand_over(end).await?.durable().await
+    }
+
+    /// As [`Journal::end_digital`], in two steps. When this resolves, the end stands before every later change and is
+    /// durable no later than they: an intent that takes its place is never on disk without it.
+    pub async fn hand_over(&self, end: DigitalEnd) -> Result<HandedOver, TrackError> {
+        self.send(Change::End(Box::new(end)), false).await
     }
 
     /// Paper halves end, with the bundle that they are in. All rows or none.
@@ -507,13 +514,17 @@ impl Journal {
     }
 
     async fn change_with(&self, change: Change, urgent: bool) -> Result<(), TrackError> {
+        self.send(change, urgent).await?.durable().await
+    }
+
+    async fn send(&self, change: Change, urgent: bool) -> Result<HandedOver, TrackError> {
         self.healthy()?;
         let room = self.inner.room.clone().acquire_owned().await.map_err(|_| self.gone())?;
         let (done, answer) = oneshot::channel();
         let op = Op { change, urgent, done: Some(done), _room: Some(room) };
         // Never waits: the channel has room for every permit, and notes.
         self.inner.ops.as_ref().and_then(|ops| ops.send(op).ok()).ok_or_else(|| self.gone())?;
-        answer.await.map_err(|_| self.gone())?.take()
+        Ok(HandedOver { answer, failed: Arc::clone(&self.inner.failed) })
     }
 
     fn ask(&self, message: impl FnOnce(writer::Reply) -> Bulk) -> Result<(), TrackError> {
@@ -532,7 +543,7 @@ impl Journal {
     }
 
     fn gone(&self) -> TrackError {
-        self.failure().unwrap_or_else(|| TrackError::storage("write the journal", "its thread has ended"))
+        gone(&self.inner.failed)
     }
 
     fn set_phase(&self, phase: Phase) {
@@ -547,6 +558,26 @@ impl Journal {
         let read = self.inner.read.lock().unwrap_or_else(PoisonError::into_inner);
         query(read.as_ref().ok_or_else(|| self.gone())?)
     }
+}
+
+/// A change that is on its way to the writer.
+#[derive(Debug)]
+#[must_use = "whether it became durable is known from `durable` alone"]
+pub struct HandedOver {
+    answer: oneshot::Receiver<Told<Result<(), TrackError>>>,
+    failed: Arc<OnceLock<TrackError>>,
+}
+
+impl HandedOver {
+    /// Resolves when the change is durable, or was refused. Dropping it takes nothing back.
+    pub async fn durable(self) -> Result<(), TrackError> {
+        self.answer.await.map_err(|_| gone(&self.failed))?.take()
+    }
+}
+
+/// Why nothing is written any more.
+fn gone(failed: &OnceLock<TrackError>) -> TrackError {
+    failed.get().cloned().unwrap_or_else(|| TrackError::storage("write the journal", "its thread has ended"))
 }
 
 impl std::fmt::Debug for Journal {

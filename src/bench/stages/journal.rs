@@ -9,14 +9,16 @@ use crate::config;
 use crate::domain::{ContentDigest, Form, MessageId, Organisation, PersonDigest, RecordDigest, Span, StatementKey};
 use crate::error::{Error, Exit};
 use crate::track::{
-    DigitalEnd, End, Fate, Found, Half, Installation, Intent, Journal, RouteRow, RunExport, RunHeader, RunOperator,
-    StatementRow, TrackError,
+    DigitalEnd, End, Fate, Found, Half, HandedOver, Installation, Intent, Journal, RouteRow, RunExport, RunHeader,
+    RunOperator, StatementRow, TrackError,
 };
 use futures::StreamExt;
 use std::path::Path;
 
 /// Requests under way at once: the sum of the operators' concurrency bounds in a usual set-up.
 pub const UNDER_WAY: usize = 64;
+/// Outcomes on their way at most: as many as come while a group is written.
+const OUTCOMES: usize = 4 * UNDER_WAY;
 /// Operators of the synthetic run.
 pub const OPERATORS: u16 = 3;
 /// Rows that pass 1 admits together.
@@ -159,8 +161,8 @@ pub async fn route(journal: &Journal, statements: u64) -> Result<(), TrackError>
     Ok(())
 }
 
-/// Intent and outcome of one.
-async fn send(journal: &Journal, ordinal: u64) -> Result<(), TrackError> {
+/// Intent of one, and its outcome on the way: whose place it has may then send.
+async fn send(journal: &Journal, ordinal: u64) -> Result<HandedOver, TrackError> {
     let at = jiff::Timestamp::now();
     let intent = Intent {
         ordinal,
@@ -179,15 +181,18 @@ async fn send(journal: &Journal, ordinal: u64) -> Result<(), TrackError> {
     journal.intend(intent).await?;
     let end = End::Delivered { trans_id: "00000000-0000-4000-8000-000000000000".into() };
     let end = DigitalEnd { ordinal, attempt: 1, at, end, fault_code: None, call_id: None, detail: None };
-    journal.end_digital(end).await
+    journal.hand_over(end).await
 }
 
 /// Intent and outcome of all, [`UNDER_WAY`] at once.
 pub async fn send_all(journal: &Journal, statements: u64) -> Result<(), TrackError> {
-    let mut sends =
-        futures::stream::iter(1..=statements).map(|ordinal| send(journal, ordinal)).buffer_unordered(UNDER_WAY);
-    while let Some(sent) = sends.next().await {
-        sent?;
+    let mut ends = futures::stream::iter(1..=statements)
+        .map(|ordinal| send(journal, ordinal))
+        .buffer_unordered(UNDER_WAY)
+        .map(|outcome| async { outcome?.durable().await })
+        .buffer_unordered(OUTCOMES);
+    while let Some(end) = ends.next().await {
+        end?;
     }
     Ok(())
 }

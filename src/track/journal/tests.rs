@@ -441,6 +441,40 @@ fn operators_keep_their_numbers() {
     assert_eq!(place.open("run").header().operators, all);
 }
 
+/// Who has handed its outcome over gives its place up at once: no commit then shows more intents without an outcome
+/// than there are places, on however many threads. What is handed over is written also where nobody waits for it.
+#[test]
+fn open_intents_never_exceed_the_places_that_outcomes_on_their_way_give_up() {
+    let place = Place::new();
+    let (statements, bound) = (200, 3);
+    let journal = place.released("run", &vec![ELSE_PAPER; statements]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        journal.route((1..=statements as u64).map(|ordinal| mailbox(ordinal, 0)).collect()).await.unwrap();
+        let places = Arc::new(Semaphore::new(bound));
+        let mut sends = tokio::task::JoinSet::new();
+        for ordinal in 1..=statements as u64 {
+            let (journal, places) = (journal.clone(), places.clone());
+            sends.spawn(async move {
+                let held = places.acquire_owned().await.unwrap();
+                journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+                let open = journal.open_intents().unwrap().len();
+                let outcome = journal.hand_over(end(ordinal, 1, delivered(ordinal))).await.unwrap();
+                drop(held);
+                if ordinal % 2 == 0 {
+                    outcome.durable().await.unwrap();
+                }
+                open
+            });
+        }
+        let open = sends.join_all().await;
+        assert!(open.iter().all(|open| *open <= bound), "{open:?}");
+        assert!(open.iter().any(|open| *open > 1), "several were under way at once");
+    });
+    drop(journal);
+    assert_eq!(place.open("run").counts().unwrap().of(Outcome::Delivered), statements as u64);
+}
+
 #[test]
 fn a_storage_error_is_final_and_claims_nothing() {
     let place = Place::new();

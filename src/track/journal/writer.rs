@@ -37,7 +37,7 @@ pub const WINDOW: Duration = Duration::from_millis(5);
 /// Most windows that a group gathers for while nothing in it is urgent.
 pub const WINDOWS: usize = 4;
 /// Changes after which a group gathers no longer: the sync is then a small part of it.
-pub const ENOUGH: usize = 64;
+pub const ENOUGH: usize = 128;
 /// Most changes in one group.
 pub(super) const GROUP: usize = 512;
 
