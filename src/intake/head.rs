@@ -6,6 +6,7 @@
 use super::findings::{Fault, Faults};
 use super::lexical::{Remark, Simple};
 use super::parse::Dialect;
+use super::split::is_record;
 use super::validate::explain;
 use super::xml::{Binding, Element, Malformed, Reader, Space, Token, forbidden, is_space};
 use crate::domain::{SchemaVersion, Type};
@@ -200,14 +201,20 @@ impl<'a> Walk<'a> {
         let mut told = false;
         let (records, record_name) = loop {
             let before = self.reader.position();
-            match self.reader.next()? {
-                Token::Start(child) if child.local == "Blankett" => {
+            let next = self.reader.peek();
+            match self.reader.next() {
+                Ok(Token::Start(child)) if child.local == "Blankett" => {
                     self.agrees(child)?;
                     break (Records::From(child.at), child.name);
                 }
-                Token::Start(child) => self.child(&ROOT, true, &mut seen, child, "Skatteverket")?,
-                Token::Text(text) => self.text_between(&text, before, &mut told),
-                Token::End | Token::Eof => {
+                Err(malformed) => match next {
+                    // The first record's own fault is no other than any record's.
+                    Some((name, at)) if is_record(name.as_bytes()) => break (Records::From(at), name),
+                    _ => return Err(malformed.into()),
+                },
+                Ok(Token::Start(child)) => self.child(&ROOT, true, &mut seen, child, "Skatteverket")?,
+                Ok(Token::Text(text)) => self.text_between(&text, before, &mut told),
+                Ok(Token::End | Token::Eof) => {
                     self.faults.error("schema.missing-element", None, root.at, "Blankett is missing");
                     break (Records::None(self.reader.position()), "Blankett");
                 }

@@ -452,7 +452,8 @@ impl Export {
         self.bytes().get(start..start.checked_add(span.length as usize)?)
     }
 
-    fn refused(&self, malformed: &Malformed) -> IntakeError {
+    /// The error of what is no XML, or is refused, at a place of the staged bytes.
+    pub fn refused(&self, malformed: &Malformed) -> IntakeError {
         refused(self.path(), self.place(malformed.at as u64), malformed)
     }
 }

@@ -112,20 +112,41 @@ pub struct Summary {
     pub slow: u64,
     /// Bytes of the original.
     pub bytes: u64,
+    /// What is no XML outside the records, for the first time; what came after it was read all the same, as far as
+    /// there are records. Such an export is not sent: see [`Summary::whole`].
+    pub broken: Option<Malformed>,
+}
+
+impl Summary {
+    /// The summary of an export that is XML from its beginning to its end.
+    ///
+    /// *Errors*: one that is not.
+    pub fn whole(self, export: &Export) -> Result<Self> {
+        match &self.broken {
+            Some(malformed) => Err(export.refused(malformed)),
+            None => Ok(self),
+        }
+    }
 }
 
 /// Records of one group at most, and bytes of one group at most.
 const GROUP: (usize, usize) = (8192, 16 << 20);
+/// Records of the group after one that was cut: what is split in vain is thrown away.
+const FEW: usize = 64;
 /// Records that one worker takes at a time.
 const CHUNK: usize = 128;
+/// The rule of what is no XML.
+const NOT_XML: &str = "schema.not-well-formed";
+/// The rule of what is not read although it may be XML.
+const REFUSED: &str = "utskick.refused";
 
 /// Reads an export from the first record to the last.
 ///
 /// Batches arrive in the order of the ordinals, none missing, each with the findings of its records; findings of the
 /// export itself have ordinal 0 and come with the batch that is read then.
 ///
-/// *Errors*: an export that stops being well-formed, or changes; what was read before has been given to `sink`.
-/// [`IntakeError::Stopped`] when `sink` says so.
+/// An export that is no XML outside its records, or stops being it, is read as far as there are records, and
+/// [`Summary::broken`] tells. *Errors*: an export that changes. [`IntakeError::Stopped`] when `sink` says so.
 pub fn read(
     export: &Export,
     number: u16,
@@ -163,7 +184,8 @@ pub fn read(
     };
     let mut summary = Summary { bytes: export.fingerprint.size, ..Summary::default() };
     let mut ready = Ready { checked: Vec::new(), findings: work.of_export() };
-    let mut group = gather(&mut splitter, first_ordinal, None);
+    let mut most = GROUP.0;
+    let mut group = gather(&mut splitter, first_ordinal, None, most);
     loop {
         let (mut chunks, mut following, mut taken) = (Vec::new(), None, Ok(()));
         beside(
@@ -171,23 +193,21 @@ pub fn read(
             || chunks = work.judge(&group),
             || {
                 if group.end.is_none() {
-                    following = Some(gather(&mut splitter, group.next_ordinal(), None));
+                    following = Some(gather(&mut splitter, group.next_ordinal(), None, most));
                 }
             },
             || taken = deliver(&mut ready, number, &mut summary, sink),
         );
         taken.map_err(IntakeError::Stopped)?;
         let cut = ready.fill(chunks, &group, &work, &mut summary);
+        most = if cut.is_some() { FEW } else { GROUP.0.min(most * 2) };
         group = match (cut, group.end, following) {
-            (Some((ordinal, at)), ..) => gather(&mut splitter, ordinal, Some(at)),
+            (Some((ordinal, at)), ..) => gather(&mut splitter, ordinal, Some(at), most),
             (None, None, Some(following)) => following,
-            (None, end, _) => {
+            _ => {
                 deliver(&mut ready, number, &mut summary, sink).map_err(IntakeError::Stopped)?;
                 export.unchanged()?;
-                return match end {
-                    Some(Err(malformed)) => Err(export.refused(&malformed)),
-                    _ => Ok(summary),
-                };
+                return Ok(summary);
             }
         };
     }
@@ -216,10 +236,10 @@ fn beside<'s>(
 struct Group {
     first_ordinal: u64,
     records: Vec<(Range<usize>, Certainty)>,
-    /// What is wrong between records: before which of them, where, and what.
-    around: Vec<(usize, usize, &'static str, &'static str)>,
+    /// What is wrong between records: before which of them, which rule, where, and what.
+    around: Vec<(usize, &'static str, Malformed)>,
     /// The export ended after these records, well or not.
-    end: Option<Result<(), Malformed>>,
+    end: Option<()>,
 }
 
 impl Group {
@@ -228,8 +248,8 @@ impl Group {
     }
 }
 
-/// Splits on until a group is full; `again` is a record whose end was not where it seemed.
-fn gather(splitter: &mut Splitter<'_>, first_ordinal: u64, again: Option<usize>) -> Group {
+/// Splits on until a group has so many records; `again` is a record whose end was not where it seemed.
+fn gather(splitter: &mut Splitter<'_>, first_ordinal: u64, again: Option<usize>, most: usize) -> Group {
     let mut group = Group { first_ordinal, ..Group::default() };
     let start = again.unwrap_or(splitter.at());
     let mut piece = match again {
@@ -237,27 +257,26 @@ fn gather(splitter: &mut Splitter<'_>, first_ordinal: u64, again: Option<usize>)
         None => splitter.next(),
     };
     loop {
+        let before = group.records.len();
+        let mut tell = |rule, what| group.around.push((before, rule, what));
         match piece {
             Ok(Piece::Record(span, certainty)) => group.records.push((span, certainty)),
-            Ok(Piece::Foreign(span)) => group.around.push((
-                group.records.len(),
-                span.start,
+            Ok(Piece::Foreign(span)) => tell(
                 "schema.unknown-element",
-                "an element other than Blankett among the records",
-            )),
-            Ok(Piece::Text(at)) => {
-                group.around.push((group.records.len(), at, "schema.text", "text between elements"));
-            }
-            Ok(Piece::End) => {
-                group.end = Some(Ok(()));
-                return group;
-            }
+                Malformed::new(span.start, "an element other than Blankett among the records"),
+            ),
+            Ok(Piece::Text(at)) => tell("schema.text", Malformed::new(at, "text between elements")),
+            Ok(Piece::Broken(malformed)) => tell(NOT_XML, malformed),
+            Ok(Piece::End) => group.end = Some(()),
             Err(malformed) => {
-                group.end = Some(Err(malformed));
-                return group;
+                tell(if malformed.refused { REFUSED } else { NOT_XML }, malformed);
+                group.end = Some(());
             }
         }
-        let full = group.records.len() + group.around.len() >= GROUP.0 || splitter.at() - start >= GROUP.1;
+        if group.end.is_some() {
+            return group;
+        }
+        let full = group.records.len() + group.around.len() >= most || splitter.at() - start >= GROUP.1;
         if full {
             return group;
         }
@@ -296,9 +315,13 @@ impl Ready {
             }
         }
         let certain = self.checked.len();
-        for (before, at, rule, what) in &group.around {
-            if *before <= certain && (cut.is_none() || *before < certain || cut.is_some_and(|(_, start)| *at < start)) {
-                self.findings.push(work.finding_of_export(*at, rule, (*what).into(), Severity::Error));
+        for (before, rule, malformed) in &group.around {
+            let Malformed { at, what, .. } = *malformed;
+            if *before <= certain && (cut.is_none() || *before < certain || cut.is_some_and(|(_, start)| at < start)) {
+                self.findings.push(work.finding_of_export(at, rule, what.into(), Severity::Error));
+                if [NOT_XML, REFUSED].contains(rule) {
+                    summary.broken.get_or_insert_with(|| malformed.clone());
+                }
             }
         }
         cut
@@ -444,7 +467,7 @@ impl Work<'_> {
             }
             Certainty::Unfinished => {
                 let what = "the record has no end of its own; it was cut where the next one begins".to_owned();
-                self.unreadable(chunk, desk, range.start, bytes.len(), "schema.not-well-formed", what);
+                self.unreadable(chunk, desk, range.start, bytes.len(), NOT_XML, what);
                 Parsed::None(None)
             }
             _ => parse::slow(bytes, self.dialect, &mut desk.faults),
@@ -453,7 +476,7 @@ impl Work<'_> {
             Parsed::Record(record) => self.judged(span, &record, desk, chunk),
             Parsed::None(form) => self.rejected(span, form, desk, chunk),
             Parsed::Malformed(malformed) => {
-                let rule = if malformed.refused { "utskick.refused" } else { "schema.not-well-formed" };
+                let rule = if malformed.refused { REFUSED } else { NOT_XML };
                 self.unreadable(chunk, desk, range.start, malformed.at, rule, malformed.what.to_owned());
                 self.rejected(span, None, desk, chunk)
             }
@@ -817,6 +840,96 @@ mod tests {
         assert_eq!(seen.spans()[2], spans[2]);
         assert_eq!(seen.rules(2), ["schema.not-well-formed"]);
         assert_eq!(seen.checked[2].fate, Verdict::Valid);
+    }
+
+    /// Whoever wrote the export died in the middle of a record, and went on with the next.
+    #[test]
+    fn a_record_that_is_broken_off_anywhere_hides_no_other() {
+        let records: Vec<String> = (1..=6).map(|number| record(number, "A<!-- c --><![CDATA[d]]><?p q?>")).collect();
+        let broken = &records[2];
+        let name = "<ku:Blankett".len();
+        for at in (1..broken.len()).filter(|at| broken.is_char_boundary(*at)) {
+            for rest in ["\n", " ", "", "\0", "&"] {
+                let mut with = records.clone();
+                with[2] = broken[..at].to_owned() + rest;
+                let (text, spans) = export(&with, &[]);
+                let seen = read_bytes(text.as_bytes());
+                let whole = |ordinal: usize| spans[ordinal - 1];
+                let valid: Vec<_> = seen
+                    .checked
+                    .iter()
+                    .filter(|checked| checked.fate == Verdict::Valid)
+                    .map(|of| (of.span.offset as usize, of.span.offset as usize + of.span.length as usize))
+                    .collect();
+                let place = format!("{at} {rest:?}: {:?}", seen.summary);
+                assert_eq!(valid, [1, 2, 4, 5, 6].map(whole), "{place}");
+                // What does not even begin as a record is a fault of the export; `<ku:Blankett` of Blankettinnehall begins as one.
+                match at > name || (at == name && rest != "\0" && rest != "&") {
+                    true => {
+                        let begun = at > name && broken[..at].ends_with("<ku:Blankett");
+                        assert!(seen.checked.len() == 6 || begun && seen.checked.len() == 7, "{place}");
+                        assert_eq!(seen.rules(3), [NOT_XML], "{place}");
+                    }
+                    false => assert!(seen.rules(0).contains(&NOT_XML) && seen.summary.is_err(), "{place}"),
+                }
+            }
+        }
+    }
+
+    /// What is no XML between records costs none of them, and the export is told of as no XML.
+    #[test]
+    fn what_is_no_xml_between_records_hides_none() {
+        for gap in [
+            "\u{1}",
+            "\0",
+            "<!-- a -- b -->",
+            "<!-- a",
+            "<?xml version=\"1.0\"?>",
+            "<?p",
+            "<![CDATA[",
+            "<",
+            "< ",
+            "<>",
+            "<!x>",
+            "</ku:Foo>",
+            "</ku:Blankett>",
+            "</Skatteverket>",
+            "</Skatteverket><Skatteverket>",
+            "<ku:Foo><a></b></ku:Foo>",
+            "<ku:Bl'ankett>",
+            "<ku:Foo",
+        ] {
+            for place in 1..3 {
+                let mut gaps = vec!["\n".to_owned(); 4];
+                gaps[place] = format!("\n{gap}\n");
+                let (text, spans) = export(&[1, 2, 3, 4].map(|number| record(number, "<!-- c -->A")), &gaps);
+                let seen = read_bytes(text.as_bytes());
+                assert_eq!(seen.spans(), spans, "{gap:?} {:?}", seen.summary);
+                assert!(seen.checked.iter().all(|checked| checked.fate == Verdict::Valid), "{gap:?}");
+                assert!(seen.rules(0).contains(&NOT_XML), "{gap:?}: {:?}", seen.findings);
+                assert!(matches!(seen.summary, Err(IntakeError::Malformed { .. })), "{gap:?}");
+            }
+        }
+    }
+
+    /// The first record's start tag is read where the head ends; its faults are its own all the same.
+    #[test]
+    fn a_fault_of_the_first_record_is_its_own() {
+        for (tag, before) in [
+            ("<ku:Blankett nummer=\"2300>", ""),
+            ("<ku:Blankett nummer=2300>", "<!-- c -->"),
+            ("<ku:Blankett nummer=\"2300\" nummer=\"2300\">", ""),
+            ("<ku:Blankett nummer=\"&x;\">", "<?p q?>"),
+            ("<ku:Blankett nummer=\"2300\" xmlns:ku=\"\">", ""),
+        ] {
+            let broken = record(1, "A").replace("<ku:Blankett nummer=\"2300\">", tag);
+            assert_ne!(broken, record(1, "A"));
+            let (text, spans) = export(&[broken, record(2, "B"), record(3, "C")], &[before.to_owned()]);
+            let seen = read_bytes(text.as_bytes());
+            assert_eq!(seen.spans(), spans, "{tag} {:?}", seen.summary);
+            let fates: Vec<_> = seen.checked.iter().map(|checked| checked.fate).collect();
+            assert_eq!(fates, [Verdict::Rejected, Verdict::Valid, Verdict::Valid], "{tag}");
+        }
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! A record is taken to end at the next end tag that is written like the first record's. That is wrong only where such
 //! a tag stands inside CDATA, a comment, an instruction, an attribute or a nested Blankett, or where it is written
 //! otherwise; whoever cannot read a span the fast way therefore asks [`careful_end`], which knows markup, and has the
-//! splitter go on from there. What stands between records is looked at byte by byte.
+//! splitter go on from there. What stands between records is looked at byte by byte; where that is no XML, the splitter
+//! goes on at the next record, so that none is passed by.
 
 use super::parse::Dialect;
-use super::xml::{Malformed, comment, forbidden, instruction};
+use super::xml::{Malformed, Reader, Token, comment, forbidden, instruction};
 use memchr::arch::all::packedpair::HeuristicFrequencyRank;
 use memchr::memmem::{Finder, FinderBuilder};
 use std::ops::Range;
@@ -20,6 +21,8 @@ pub enum Piece {
     Foreign(Range<usize>),
     /// Text where a record should be.
     Text(usize),
+    /// What is no XML where a record should be; the next piece is the next record.
+    Broken(Malformed),
     /// The end of the export, its tail looked at.
     End,
 }
@@ -42,7 +45,9 @@ pub struct Splitter<'a> {
     bytes: &'a [u8],
     at: usize,
     limit: usize,
-    root: &'a str,
+    dialect: &'a Dialect,
+    /// Where the piece that is looked at begins.
+    began: usize,
     /// `<ku:Blankett`, as the first record writes it.
     start: Vec<u8>,
     end: Finder<'static>,
@@ -59,7 +64,8 @@ impl<'a> Splitter<'a> {
             bytes,
             at,
             limit,
-            root: &dialect.root,
+            dialect,
+            began: at,
             start: [b"<", name].concat(),
             end: FinderBuilder::new().build_forward_with_ranker_owned(Rare, end),
             ended,
@@ -72,9 +78,17 @@ impl<'a> Splitter<'a> {
     }
 
     /// The next piece. After [`Piece::End`] there is none.
+    ///
+    /// *Errors*: no XML, and no record after it; or something that is refused.
     pub fn next(&mut self) -> Result<Piece, Malformed> {
+        let piece = self.piece();
+        self.or_next_record(piece)
+    }
+
+    fn piece(&mut self) -> Result<Piece, Malformed> {
         loop {
             self.space();
+            self.began = self.at;
             if self.ended {
                 match self.tail()? {
                     Some(piece) => return Ok(piece),
@@ -98,9 +112,30 @@ impl<'a> Splitter<'a> {
 
     /// Goes back to the record that begins at `at`, whose end was not where it seemed, and takes it with care.
     pub fn again(&mut self, at: usize) -> Result<Piece, Malformed> {
-        self.at = at;
+        (self.at, self.began) = (at, at);
         self.ended = false;
-        self.careful()
+        let piece = self.careful();
+        self.or_next_record(piece)
+    }
+
+    /// Goes on at the next record after a place that is no XML, if there is one.
+    fn or_next_record(&mut self, piece: Result<Piece, Malformed>) -> Result<Piece, Malformed> {
+        let malformed = match piece {
+            Err(malformed) if !malformed.refused => malformed,
+            other => return other,
+        };
+        // After an end of the root that came too early, the record may stand right here.
+        let behind = self.began + usize::from(!self.ended);
+        let rest = self.bytes.get(behind..).unwrap_or_default();
+        let starts = memchr::memmem::find_iter(rest, &self.start);
+        let ends_name = |byte: Option<&u8>| byte.is_some_and(|byte| b" \t\r\n>/".contains(byte));
+        match starts.map(|at| behind + at).find(|at| ends_name(self.bytes.get(at + self.start.len()))) {
+            Some(record) => {
+                (self.at, self.ended) = (record, false);
+                Ok(Piece::Broken(malformed))
+            }
+            None => Err(malformed),
+        }
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -131,10 +166,21 @@ impl<'a> Splitter<'a> {
         let start = self.at;
         let rest = self.rest();
         let name = name_after(rest, 1).ok_or(Malformed::new(start, "`<` without a name"))?;
-        let (length, certainty) = careful_end(rest, self.limit, self.root).map_err(|error| error.shifted(start))?;
+        let (length, certainty) =
+            careful_end(rest, self.limit, &self.dialect.root).map_err(|error| error.shifted(start))?;
         self.at = start + length;
         let span = start..self.at;
-        Ok(if is_record(name) { Piece::Record(span, certainty) } else { Piece::Foreign(span) })
+        if is_record(name) {
+            return Ok(Piece::Record(span, certainty));
+        }
+        Ok(self.foreign(start).map_or_else(Piece::Broken, |()| Piece::Foreign(span)))
+    }
+
+    /// Sees that another element than Blankett is at least XML.
+    fn foreign(&self, start: usize) -> Result<(), Malformed> {
+        let mut reader = Reader::new(self.characters(start)?, &self.dialect.bindings);
+        while reader.next().map_err(|error| error.shifted(start))? != Token::Eof {}
+        Ok(())
     }
 
     fn text(&mut self) -> Result<Piece, Malformed> {
@@ -183,11 +229,12 @@ impl<'a> Splitter<'a> {
 
     fn root_end(&mut self) -> Result<(), Malformed> {
         let start = self.at;
-        let after = self.rest().get(2..).and_then(|rest| rest.strip_prefix(self.root.as_bytes()));
+        let root = self.dialect.root.as_bytes();
+        let after = self.rest().get(2..).and_then(|rest| rest.strip_prefix(root));
         let close = after.and_then(|rest| Some((rest, rest.iter().position(|byte| !b" \t\r\n".contains(byte))?)));
         match close {
             Some((after, place)) if after.get(place) == Some(&b'>') => {
-                self.at += 2 + self.root.len() + place + 1;
+                self.at += 2 + root.len() + place + 1;
                 self.ended = true;
                 Ok(())
             }
@@ -223,7 +270,7 @@ impl HeuristicFrequencyRank for Rare {
 }
 
 /// Whether an element of this name is a record: its local name is Blankett, whatever the namespace.
-fn is_record(name: &[u8]) -> bool {
+pub fn is_record(name: &[u8]) -> bool {
     name.strip_suffix(b"Blankett").is_some_and(|prefix| {
         prefix.is_empty() || (prefix.ends_with(b":") && memchr::memchr(b':', prefix) == Some(prefix.len() - 1))
     })
@@ -238,8 +285,9 @@ fn name_after(rest: &[u8], skip: usize) -> Option<&[u8]> {
 /// How long the element is that `bytes` begin with, by knowing markup.
 ///
 /// Elements of the same name are counted, nothing else: a record whose inner tags do not match still ends where it
-/// says so. Where no end comes within `limit`, the record is cut at the next one's start. *Cost*: linear in what it
-/// passes, and it passes at most `limit` bytes that do not belong to the record.
+/// says so. Where no end comes within `limit`, the record is cut at the next one's start. What is broken off (a tag, a
+/// comment, a section) ends where the next tag begins: it never hides the start of another record. *Cost*: linear in
+/// what it passes, and it passes at most `limit` bytes that do not belong to the record.
 pub fn careful_end(bytes: &[u8], limit: usize, root: &str) -> Result<(usize, Certainty), Malformed> {
     let name = name_after(bytes, 1).ok_or(Malformed::new(0, "`<` without a name"))?;
     let (mut at, mut depth) = (0usize, 0usize);
@@ -260,28 +308,19 @@ pub fn careful_end(bytes: &[u8], limit: usize, root: &str) -> Result<(usize, Cer
         at += found;
         let rest = bytes.get(at..).unwrap_or_default();
         let cut = |at: usize| (next_record.unwrap_or(at), Certainty::Unfinished);
-        let skipped = |marker: &[u8], skip: usize, what| {
-            let end = memchr::memmem::find(rest.get(skip..).unwrap_or_default(), marker);
-            end.map(|end| skip + end + marker.len()).ok_or(Malformed::new(at, what))
-        };
-        if rest.starts_with(b"<!--") {
-            at += skipped(b"-->", 4, "a comment without an end")?;
+        if let Some(length) = passed_over(rest, limit) {
+            at += length;
             continue;
         }
-        if rest.starts_with(b"<![CDATA[") {
-            at += skipped(b"]]>", 9, "a CDATA section without an end")?;
-            continue;
-        }
-        if rest.starts_with(b"<?") {
-            at += skipped(b"?>", 2, "a processing instruction without an end")?;
-            continue;
-        }
-        if rest.starts_with(b"</") {
+        let endless = next_record.map(|cut| (cut, Certainty::Unfinished));
+        let endless = endless.ok_or(Malformed::new(at, "a tag without an end"));
+        if let Some(tag) = rest.strip_prefix(b"</") {
             let closed = name_after(rest, 2).unwrap_or_default();
             if closed == root.as_bytes() && closed != name {
                 return Ok(cut(at));
             }
-            at += 1 + memchr::memchr(b'>', rest).ok_or(Malformed::new(at, "a tag without an end"))?;
+            let Some(end) = memchr::memchr2(b'>', b'<', tag) else { return endless };
+            at += 2 + end + usize::from(tag.get(end) == Some(&b'>'));
             if closed == name {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
@@ -297,8 +336,8 @@ pub fn careful_end(bytes: &[u8], limit: usize, root: &str) -> Result<(usize, Cer
             }
             next_record = next_record.or(Some(at));
         }
-        let length = tag_length(rest).ok_or(Malformed::new(at, "a tag without an end"))?;
-        let empty = rest.get(length.saturating_sub(2)) == Some(&b'/');
+        let Some(length) = tag_length(rest) else { return endless };
+        let empty = rest.get(..length).is_some_and(|tag| tag.ends_with(b"/>"));
         if opened == name && !empty {
             depth += 1;
         } else if at == 0 {
@@ -312,7 +351,24 @@ const fn certainty(length: usize, limit: usize) -> Certainty {
     if length > limit { Certainty::TooLarge } else { Certainty::Certain }
 }
 
+/// How much of `rest` is a comment, a CDATA section or an instruction; `None` where it begins with none of them.
+///
+/// One without an end, or whose end is another's while a record begins in between, is broken off: then its mark alone.
+fn passed_over(rest: &[u8], limit: usize) -> Option<usize> {
+    let marks: [(&[u8], &[u8], &[u8]); 3] =
+        [(b"<!--", b"-->", b"--"), (b"<![CDATA[", b"]]>", b"<![CDATA["), (b"<?", b"?>", b"<?")];
+    let (start, end, broken) = marks.into_iter().find(|(start, ..)| rest.starts_with(start))?;
+    let within = rest.get(start.len()..rest.len().min(limit.saturating_add(start.len()))).unwrap_or_default();
+    let inner = memchr::memmem::find(within, end).and_then(|at| within.get(..at));
+    let whole = inner.filter(|inner| {
+        memchr::memmem::find(inner, b"Blankett").is_none() || memchr::memmem::find(inner, broken).is_none()
+    });
+    Some(whole.map_or(start.len(), |inner| start.len() + inner.len() + end.len()))
+}
+
 /// Length of the tag that `rest` begins with, quotes minded.
+///
+/// A tag that another one begins in is broken off, and ends there.
 ///
 /// A `<` in an attribute value is never well-formed. Where the value then still ends like one, it is taken as meant;
 /// otherwise a quote is missing, and the tag ends at that `<`, so that one lost quote does not swallow what follows.
@@ -320,7 +376,11 @@ fn tag_length(rest: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
         let here = rest.get(at..)?;
-        let found = memchr::memchr3(b'>', b'"', b'\'', here)?;
+        let found = memchr::memchr3(b'>', b'"', b'\'', here);
+        if let Some(next) = memchr::memchr(b'<', here.get(..found.unwrap_or(here.len()))?) {
+            return Some(at + next);
+        }
+        let found = found?;
         at += found + 1;
         let quote = *here.get(found)?;
         if quote == b'>' {

@@ -48,6 +48,7 @@ impl<'a> Stages<'a> {
                 Piece::Record(span, _) => self.spans.push(span),
                 Piece::End => return Ok(self.spans.len()),
                 Piece::Foreign(_) | Piece::Text(_) => {}
+                Piece::Broken(malformed) => return Err(self.export.refused(&malformed)),
             }
         }
     }

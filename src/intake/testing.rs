@@ -80,6 +80,7 @@ pub fn read_bytes(bytes: &[u8]) -> Seen {
             findings.extend(found);
             Ok(())
         })
+        .and_then(|summary| summary.whole(&export))
     });
     Seen { checked, findings, summary }
 }

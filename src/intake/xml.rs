@@ -183,6 +183,21 @@ impl<'a> Reader<'a> {
         self.scope().rev().find(|binding| binding.prefix == prefix).map_or("", |binding| &binding.uri)
     }
 
+    /// The name of the start tag that comes next, behind space, comments and instructions, and its offset; it is not
+    /// read. `None` where something else comes.
+    pub fn peek(&self) -> Option<(&'a str, usize)> {
+        let mut rest = self.text.get(self.position()..)?;
+        loop {
+            rest = rest.trim_start_matches(is_space);
+            let passed = [("<!--", "-->"), ("<?", "?>")].into_iter().find(|(start, _)| rest.starts_with(start));
+            let Some((_, end)) = passed else { break };
+            rest = rest.split_once(end)?.1;
+        }
+        let tag = rest.strip_prefix('<')?;
+        let name = tag.get(..tag.find(|c| is_space(c) || matches!(c, '>' | '/' | '<'))?)?;
+        Some((name, self.text.len() - rest.len()))
+    }
+
     /// Reads on.
     pub fn next(&mut self) -> Result<Token<'a>, Malformed> {
         if self.ending {

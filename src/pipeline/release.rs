@@ -63,6 +63,7 @@ pub(super) fn read(run: &Run) -> Result<Released> {
             intake::read(export, number, next_ordinal, &run.intake, &*run.installation, &mut |batch, found| {
                 take(batch, found).map_err(|error| Stop(error.into()))
             })
+            .and_then(|summary| summary.whole(export))
             .map_err(unreadable)?;
         if let Some(entry) = released.exports.get_mut(usize::from(number)) {
             (entry.first_ordinal, entry.statements) = (next_ordinal, summary.records);

@@ -81,6 +81,7 @@ pub(super) fn take_in(
             intake.errors += findings.iter().filter(|finding| finding.is_error()).count() as u64;
             Ok::<(), Stop>(())
         })
+        .and_then(|summary| summary.whole(&export))
         .map_err(IntakeError::into_error)?;
         next_ordinal += summary.records;
         intake.bytes += export.size();
