@@ -1,5 +1,6 @@
 //! `check`: reads and validates exports in place, sends nothing.
 
+use super::outputs::Outputs;
 use super::{print, say, shown};
 use crate::config::{Config, Run, Severity};
 use crate::domain::{ContentDigest, Digester, FORMS, Form, Purpose, mask_people};
@@ -12,7 +13,8 @@ use crate::pipeline::preflight::{Of, State, preflight};
 use clap::Args;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -121,27 +123,31 @@ impl Digester for Momentary {
 struct Again<'a> {
     exports: &'a [ExportReport],
     digester: Momentary,
-    /// The export read last, and its number.
-    open: Option<(u16, Export)>,
+    /// The exports read last, by their numbers.
+    open: HashMap<u16, Export>,
 }
+
+/// Exports that are kept open to read single records again.
+const KEPT_OPEN: usize = 64;
 
 impl Again<'_> {
     fn content(&mut self, number: u16, ordinal: u64, place: u64) -> Result<ContentDigest> {
-        let export = match self.open.take() {
-            Some((of, export)) if of == number => export,
-            _ => {
+        if self.open.len() >= KEPT_OPEN && !self.open.contains_key(&number) {
+            self.open.clear();
+        }
+        let export = match self.open.entry(number) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
                 let was = self.exports.get(usize::from(number)).and_then(|report| report.fingerprint.clone());
                 let path = was.as_ref().map(|was| was.path.clone()).unwrap_or_default();
                 let export = Export::open(&path, &Access::InPlace).map_err(IntakeError::into_error)?;
                 if was != Some(export.fingerprint()) {
                     return Err(IntakeError::Changed { path }.into_error());
                 }
-                export
+                place.insert(export)
             }
         };
-        let content = export.content(ordinal, place, &self.digester).map_err(IntakeError::into_error);
-        self.open = Some((number, export));
-        content
+        export.content(ordinal, place, &self.digester).map_err(IntakeError::into_error)
     }
 }
 
@@ -251,12 +257,10 @@ impl Tally {
     fn new(check: &Check, run: Option<&Run>) -> Result<Self> {
         let defaults = Run::default();
         let run = run.unwrap_or(&defaults);
-        let create = |path: &Path| {
-            File::create(path)
-                .map(BufWriter::new)
-                .map_err(|error| Error::because(Exit::Storage, format!("cannot write {}", path.display()), error))
-        };
+        let mut outputs = Outputs::beside(check.exports.iter().chain(&check.config));
+        let mut create = |path: &Path| outputs.create(path).map(BufWriter::new);
         let findings = check.findings.as_deref().map(|path| create(path).map(|file| (path.to_path_buf(), file)));
+        let findings = findings.transpose()?;
         let rejects = check.rejects.as_deref().map(|path| {
             let rejects = Rejects::new(create(path)?, check.unmask).map_err(|error| unwritable(path, error))?;
             Ok::<_, Error>((path.to_path_buf(), rejects))
@@ -274,7 +278,7 @@ impl Tally {
             },
             digester: Momentary(fastrand::u64(..)),
             settler: Settler::new(run.cross_record),
-            findings: findings.transpose()?,
+            findings,
             rejects: rejects.transpose()?,
             forms: [Counts::default(); FORMS.len() + 1],
             rules: BTreeMap::new(),
@@ -321,7 +325,7 @@ impl Tally {
         (report.records, report.valid, report.rejected, report.removals) =
             (counts.records, counts.valid, counts.rejected, counts.removals);
         match summary {
-            Ok(Summary { slow, unreadable, first_unreadable, faults_of_export, .. }) => {
+            Ok(Summary { slow, unreadable, first_unreadable, faults_of_export, broken, .. }) => {
                 (report.slow, report.unreadable, report.faults_of_export) = (slow, unreadable, faults_of_export);
                 if let Some((offset, what)) = first_unreadable {
                     report.exit = Some(Exit::Input);
@@ -330,8 +334,13 @@ impl Tally {
                         report.path
                     ));
                 }
-                self.exports.push(report);
-                Ok(())
+                match broken {
+                    Some(malformed) => self.unreadable(report, export.refused(&malformed)),
+                    None => {
+                        self.exports.push(report);
+                        Ok(())
+                    }
+                }
             }
             Err(error) => self.unreadable(report, error),
         }
@@ -348,7 +357,11 @@ impl Tally {
             cause = error.source();
         }
         report.exit = Some(Exit::Input);
-        report.error = Some(mask_people(&text).into_owned());
+        let text = mask_people(&text).into_owned();
+        report.error = Some(match report.error.take() {
+            Some(before) => format!("{text}; {before}"),
+            None => text,
+        });
         self.exports.push(report);
         Ok(())
     }
@@ -393,7 +406,7 @@ impl Tally {
 
     fn finish(mut self) -> Result<Report> {
         let settler = std::mem::replace(&mut self.settler, Settler::new(Severity::Warning));
-        let mut again = Again { exports: &self.exports, digester: self.digester, open: None };
+        let mut again = Again { exports: &self.exports, digester: self.digester, open: HashMap::new() };
         let (amendments, findings) = settler.finish(|export, ordinal, place| again.content(export, ordinal, place))?;
         self.findings(&findings)?;
         if let Some((path, mut file)) = self.findings.take() {
@@ -456,6 +469,9 @@ impl Report {
                 export.version.unwrap_or("unknown"),
                 export.encoding.as_deref().unwrap_or("unknown encoding")
             );
+            if let Some(error) = &export.error {
+                let _ = writeln!(text, "    cannot be read: {error}");
+            }
         }
         let _ = writeln!(text, "\n{:<10}{:>12}{:>12}{:>12}{:>12}", "form", "records", "valid", "rejected", "removals");
         let total =
@@ -468,7 +484,8 @@ impl Report {
             let _ = writeln!(text, "{} are settled by a later record of the same statement", self.replaced);
         }
         if self.by_rule.is_empty() {
-            text.push_str("\nno findings\n");
+            let read = self.exports.iter().all(|export| export.error.is_none());
+            text.push_str(if read { "\nno findings\n" } else { "\nno findings in what could be read\n" });
         } else {
             let _ = writeln!(text, "\n{:<30}{:>10}  {:<9}first", "rule", "findings", "severity");
             for rule in &self.by_rule {

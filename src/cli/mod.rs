@@ -6,6 +6,7 @@ mod control;
 mod demo;
 mod find;
 mod generate;
+mod outputs;
 mod plan;
 mod purge;
 mod report;

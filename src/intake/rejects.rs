@@ -2,11 +2,11 @@
 //!
 //! Columns: `ordinal`, `employer`, `form`, `specifikationsnummer`, `rule`, `label`, `meaning`, and with `--unmask` the
 //! recipient's identity as `recipient`. Without it no line holds the number or name of a person; an employer that is a
-//! person is masked, too.
+//! person is masked, and so is a specifikationsnummer that is the number of one.
 
 use super::findings::Finding;
 use super::{Export, read::Checked};
-use crate::domain::{FieldIndex, Organisation, faltkod};
+use crate::domain::{FieldIndex, Organisation, faltkod, mask_people};
 use std::io::{self, Write};
 
 /// Writes rejects.
@@ -48,6 +48,7 @@ impl<W: Write> Rejects<W> {
         let ordinal = if finding.ordinal == 0 { String::new() } else { finding.ordinal.to_string() };
         let employer = Organisation::parse(text(faltkod::UPPGIFTSLAMNAR_ID)).map(|id| id.to_string());
         let number = statement.as_ref().and_then(|statement| statement.integer(faltkod::SPECIFIKATIONSNUMMER));
+        let number = number.map(|number| number.to_string()).unwrap_or_default();
         let field = finding.faltkod.and_then(FieldIndex::of);
         let place = field.zip(finding.form).and_then(|(field, form)| form.table().place(field));
         let label = place.map(|place| place.label).or(field.map(|field| field.field().label)).unwrap_or_default();
@@ -56,7 +57,7 @@ impl<W: Write> Rejects<W> {
             "{ordinal}\t{}\t{}\t{}\t{}\t{label}\t{}",
             employer.unwrap_or_default(),
             finding.form.map(|form| form.element()).unwrap_or_default(),
-            number.map(|number| number.to_string()).unwrap_or_default(),
+            mask_people(&number),
             finding.rule,
             finding.message,
         )?;
