@@ -3,7 +3,7 @@
 use super::report::{as_json, moment, spaced};
 use super::{print, say};
 use crate::config::Config;
-use crate::domain::{Identity, IdentityError, Outcome, Reason, mask_identities};
+use crate::domain::{Outcome, Reason, as_typed, mask_identities};
 use crate::error::{Error, Exit, Result};
 use crate::track::halves::Digital;
 use crate::track::{Earlier, Installation, JournalReader, Register, StatementSeen};
@@ -166,61 +166,12 @@ impl Find {
     }
 }
 
-/// The identities that a typed id can mean, as exports have them: twelve digits, or a text as it is.
+/// The identities that a typed id can mean.
 fn candidates(typed: &str, year: i32) -> Result<Vec<Zeroizing<String>>> {
-    let wrong = |why: &str| {
-        Err(Error::new(Exit::Usage, format!("the person id is {why}"))
-            .remedy("twelve digits as in 195001012384, or ten as in 500101-2384"))
-    };
-    let typed = typed.trim();
-    if typed.is_empty() {
-        return wrong("empty");
-    }
-    let (first, separator, last) = match typed.len().checked_sub(5).and_then(|at| typed.split_at_checked(at)) {
-        Some((first, rest)) if rest.starts_with(['-', '+']) => match rest.split_at_checked(1) {
-            Some((separator, last)) => (first, separator, last),
-            None => (typed, "", ""),
-        },
-        _ => (typed, "", ""),
-    };
-    let digits = Zeroizing::new(format!("{first}{last}"));
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) || !matches!(digits.len(), 10 | 12) {
-        // A födelsetid, or an id of another country.
-        return Ok(vec![Zeroizing::new(typed.to_owned())]);
-    }
-    let mut meant = if digits.len() == 12 { vec![digits] } else { with_century(&digits, separator, year) };
-    let mut fault = IdentityError::Pattern;
-    meant.retain(|identity| match Identity::parse(identity) {
-        Ok(_) => true,
-        Err(IdentityError::CheckDigit) => {
-            fault = IdentityError::CheckDigit;
-            false
-        }
-        Err(_) => false,
-    });
-    match (meant.is_empty(), fault) {
-        (false, _) => Ok(meant),
-        (true, IdentityError::CheckDigit) => wrong("mistyped: its check digit is wrong"),
-        (true, _) => wrong("neither a personnummer, a samordningsnummer nor an organisationsnummer"),
-    }
-}
-
-/// Ten digits with the centuries that they can have: `16` for an organisation; for a person `-` means under a hundred
-/// years old, `+` from the year in which they turn a hundred, and neither leaves both open.
-fn with_century(digits: &str, separator: &str, year: i32) -> Vec<Zeroizing<String>> {
-    let number = |range: std::ops::Range<usize>| digits.get(range).and_then(|part| part.parse::<i32>().ok());
-    let (Some(two), Some(month)) = (number(0..2), number(2..4)) else { return Vec::new() };
-    if month >= 20 {
-        return vec![Zeroizing::new(format!("16{digits}"))];
-    }
-    // The last year that ends so and is not to come.
-    let latest = year - (year - two).rem_euclid(100);
-    let born: &[i32] = match separator {
-        "-" => &[latest],
-        "+" => &[latest - 100],
-        _ => &[latest, latest - 100],
-    };
-    born.iter().map(|born| Zeroizing::new(format!("{:02}{digits}", born / 100))).collect()
+    as_typed(typed, year).map_err(|wrong| {
+        Error::new(Exit::Usage, format!("the person id is {wrong}"))
+            .remedy("twelve digits as in 195001012384, or ten as in 500101-2384")
+    })
 }
 
 fn found(
@@ -430,30 +381,6 @@ fn text(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn meant(typed: &str) -> Vec<String> {
-        candidates(typed, 2027).unwrap().iter().map(|of| of.to_string()).collect()
-    }
-
-    #[test]
-    fn every_way_to_write_an_identity_is_understood() {
-        assert_eq!(meant("195111232079"), ["195111232079"]);
-        assert_eq!(meant(" 19511123-2079\n"), ["195111232079"]);
-        assert_eq!(meant("511123-2079"), ["195111232079"]);
-        assert_eq!(meant("511123+2079"), ["185111232079"]);
-        assert_eq!(meant("5111232079"), ["195111232079", "185111232079"]);
-        assert_eq!(meant("701063-2391"), ["197010632391"]);
-        assert_eq!(meant("502168-0250"), ["165021680250"]);
-        assert_eq!(meant("20010203"), ["20010203"], "a födelsetid");
-        assert_eq!(meant("X-12345"), ["X-12345"]);
-    }
-
-    #[test]
-    fn a_separator_tells_the_century() {
-        assert_eq!(with_century("2611232079", "-", 2027)[0].as_str(), "202611232079");
-        assert_eq!(with_century("2811232079", "-", 2027)[0].as_str(), "192811232079");
-        assert_eq!(with_century("2611232079", "+", 2027)[0].as_str(), "192611232079");
-    }
 
     #[test]
     fn mistyped_identities_are_told_without_repeating_them() {

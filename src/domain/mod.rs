@@ -12,6 +12,7 @@ mod letter;
 mod mask;
 mod outcome;
 mod span;
+mod typed;
 mod window;
 
 pub use digest::{ContentDigest, Digester, PersonDigest, Purpose, RecordDigest, StatementKey};
@@ -25,4 +26,5 @@ pub use letter::{Attachment, Begun, Body, Letter, MessageId, Sealed};
 pub use mask::{mask_identities, mask_people};
 pub use outcome::{Outcome, Reason};
 pub use span::{Batch, Span};
+pub use typed::{Mistyped, as_typed};
 pub use window::{WindowError, Windows, stockholm};

@@ -33,6 +33,7 @@ mod open;
 mod paper;
 mod play;
 pub mod preflight;
+mod protected;
 mod pulse;
 mod purge;
 mod release;
@@ -42,7 +43,8 @@ mod route;
 mod space;
 
 pub use deliver::AHEAD as LETTERS_AHEAD;
-pub use open::{Ended, Order, protected, resume, send};
+pub use open::{Ended, Order, resume, send};
+pub use protected::protected;
 pub use purge::{Purged, give_up_lost, purge};
 pub use release::{FINDINGS, REJECTS, fate};
 pub use resolve::{Selection, in_doubt, resolve};

@@ -11,7 +11,7 @@ use super::renew::{self, Watched};
 use super::{paper, pulse, release, route, space};
 use crate::config::{Config, InDoubt, Rate};
 use crate::disk::{Disk, folder_of};
-use crate::domain::{Digester, Identity, Kontrolluppgift, Outcome, PersonDigest, Purpose, Reason, stockholm};
+use crate::domain::{Identity, Kontrolluppgift, Outcome, PersonDigest, Reason, stockholm};
 use crate::error::{Error, Exit, Result};
 use crate::gateway::{Gateway, GatewaySettings};
 use crate::intake::{self, Access, Export, ExportFingerprint, IntakeError, Stop};
@@ -455,36 +455,6 @@ pub(super) fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<()> {
     })
 }
 
-/// Digests of the identities in the lists of protected recipients.
-///
-/// *Errors*: a line that is no identity is refused with its number: leaving one out would be a leak.
-pub fn protected<'a>(
-    files: impl Iterator<Item = &'a PathBuf>,
-    digester: &dyn Digester,
-) -> Result<HashSet<PersonDigest>> {
-    let mut digests = HashSet::new();
-    for file in files {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            Error::because(Exit::Settings, format!("cannot read the protected recipients {}", file.display()), error)
-        })?;
-        for (number, line) in text.lines().enumerate() {
-            let id = line.trim();
-            if id.is_empty() || id.starts_with('#') {
-                continue;
-            }
-            let id: String = id.chars().filter(|character| *character != '-').collect();
-            // Whoever is listed may be given by födelsetid or another id too: any text that is a plain word counts.
-            if id.len() == 12 && Identity::pattern(&id).is_err() || id.chars().any(char::is_whitespace) {
-                let message =
-                    format!("line {} of the protected recipients {} is no identity", number + 1, file.display());
-                return Err(Error::new(Exit::Settings, message).remedy("write one identity a line, twelve digits"));
-            }
-            digests.insert(PersonDigest(digester.digest(Purpose::Person, id.as_bytes())));
-        }
-    }
-    Ok(digests)
-}
-
 impl Run {
     fn new(
         folder: PathBuf,
@@ -511,7 +481,7 @@ impl Run {
         let paper_folder =
             config.paper.as_ref().and_then(|paper| paper.folder.clone()).unwrap_or_else(|| folder.join("paper"));
         Ok(Self {
-            protected: protected(config.protected.iter().chain(&header.protected_file), &*installation)?,
+            protected: super::protected(config.protected.iter().chain(&header.protected_file), &*installation)?,
             workshop: Workshop::new(keys.sender, keys.mediator, keys.recipients, config.run.message_limit_bytes)
                 .yielding(is_paced(&config)),
             printer: RwLock::new(keys.printer.map(Arc::new)),
