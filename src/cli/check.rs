@@ -470,7 +470,7 @@ impl Report {
                 export.encoding.as_deref().unwrap_or("unknown encoding")
             );
             if let Some(error) = &export.error {
-                let _ = writeln!(text, "    cannot be read: {error}");
+                let _ = writeln!(text, "    {error}");
             }
         }
         let _ = writeln!(text, "\n{:<10}{:>12}{:>12}{:>12}{:>12}", "form", "records", "valid", "rejected", "removals");

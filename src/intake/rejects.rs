@@ -8,6 +8,10 @@ use super::findings::Finding;
 use super::{Export, read::Checked};
 use crate::domain::{FieldIndex, Organisation, faltkod, mask_people};
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
+
+/// What a specifikationsnummer can be (fältkod 570).
+const NUMBERS: RangeInclusive<i64> = 1..=9_999_999_999;
 
 /// Writes rejects.
 #[derive(Debug)]
@@ -48,7 +52,9 @@ impl<W: Write> Rejects<W> {
         let ordinal = if finding.ordinal == 0 { String::new() } else { finding.ordinal.to_string() };
         let employer = Organisation::parse(text(faltkod::UPPGIFTSLAMNAR_ID)).map(|id| id.to_string());
         let number = statement.as_ref().and_then(|statement| statement.integer(faltkod::SPECIFIKATIONSNUMMER));
-        let number = number.map(|number| number.to_string()).unwrap_or_default();
+        // What is out of range may be anything.
+        let number = number.filter(|number| NUMBERS.contains(number)).map(|number| number.to_string());
+        let number = number.unwrap_or_default();
         let field = finding.faltkod.and_then(FieldIndex::of);
         let place = field.zip(finding.form).and_then(|(field, form)| form.table().place(field));
         let label = place.map(|place| place.label).or(field.map(|field| field.field().label)).unwrap_or_default();
@@ -69,5 +75,37 @@ impl<W: Write> Rejects<W> {
             write!(self.to, "\t{recipient}")?;
         }
         self.to.write_all(b"\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::intake::testing::{TAIL, head, read_bytes, record};
+    use crate::intake::{Access, Export};
+    use std::io::Write as _;
+
+    /// The specifikationsnummer of a faulty record with this one.
+    fn told(number: &str) -> String {
+        let faulty = record(7, "").replace(">7<", &format!(">{number}<"));
+        let bytes = format!("{}{faulty}{TAIL}", head()).into_bytes();
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(&bytes).expect("written");
+        let export = Export::open(file.path(), &Access::InPlace).expect("an export");
+        let seen = read_bytes(&bytes);
+        let mut rejects = Rejects::new(Vec::new(), false).expect("begun");
+        rejects.write(&export, &seen.checked, &seen.findings).expect("written");
+        let lines = String::from_utf8(rejects.finish().expect("ended")).expect("text");
+        lines.lines().nth(1).and_then(|line| line.split('\t').nth(3)).expect("a line").to_owned()
+    }
+
+    #[test]
+    fn a_number_of_a_person_is_not_told_whatever_field_it_stands_in() {
+        assert_eq!(told("7"), "7");
+        assert_eq!(told("9999999998"), "9999999998");
+        assert_eq!(told("5111232079"), "**********");
+        for out_of_range in ["195111232079", "195111232078", "0", "-5111232079"] {
+            assert_eq!(told(out_of_range), "", "{out_of_range}");
+        }
     }
 }

@@ -231,6 +231,17 @@ fn nobody_is_named(text: &str) {
     }
 }
 
+/// What is told of a run once no process is at it: one that another test is starting has inherited the run's lock for a
+/// moment.
+fn left_alone(told: impl Fn() -> Value) -> Value {
+    loop {
+        match told() {
+            running if running["running"] == true => std::thread::sleep(std::time::Duration::from_millis(20)),
+            told => return told,
+        }
+    }
+}
+
 #[test]
 fn a_report_accounts_for_every_statement_while_the_run_goes_on_and_after() {
     let place = Place::new();
@@ -250,14 +261,7 @@ fn a_report_accounts_for_every_statement_while_the_run_goes_on_and_after() {
     assert_eq!(going_on["by_operator"][KIVRA]["statements"], 3, "delivered, in doubt, under way");
 
     drop(journal);
-    // A process that another test is starting has inherited the run's lock for a moment.
-    let stopped = loop {
-        let report = report(&place.run(), 2);
-        if report["running"] == false {
-            break report;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    };
+    let stopped = left_alone(|| report(&place.run(), 2));
     assert_eq!((&stopped["outcomes"]["in_doubt"], &stopped["outcomes"]["pending"]), (&2.into(), &1.into()));
     let doubt = stopped["in_doubt"].as_array().unwrap();
     let listed: Vec<_> =
@@ -356,7 +360,7 @@ fn status_tells_where_a_run_is_and_works_beside_it() {
     let told = text(&run::ends_with(0, ["status", folder.to_str().unwrap()]).stdout);
     assert!(told.contains("Kivra") && told.contains("a process is at it"), "{told}");
     drop(journal);
-    let dead = status();
+    let dead = left_alone(status);
     assert_eq!((&dead["running"], &dead["in_flight"], &dead["in_doubt"]), (&false.into(), &0.into(), &2.into()));
     assert_eq!(json(&run::ends_with(2, ["report", folder.to_str().unwrap(), "--json"]))["outcomes"], dead["outcomes"]);
 }
