@@ -83,7 +83,6 @@ mod tests {
     use super::*;
     use crate::intake::testing::{TAIL, head, read_bytes, record};
     use crate::intake::{Access, Export};
-    use std::io::Write as _;
 
     /// The specifikationsnummer of a faulty record with this one.
     fn told(number: &str) -> String {

@@ -1,6 +1,6 @@
 //! What an answer of FaR means for one recipient.
 
-use crate::domain::{Identity, Organisation, Reason};
+use crate::domain::{Identity, Organisation, Reason, mask_people};
 use crate::gateway::Address;
 use crate::gateway::wire::{Fault, MailboxType, Reachability};
 
@@ -22,7 +22,7 @@ pub enum Found {
 }
 
 /// Judges one entry: a letter may be sent only if SenderAccepted, not Pending, Type = Secure, and a ServiceSupplier with
-/// an address is given, at an operator that the settings know.
+/// an address is given, at an operator that the settings know. An address that names a person is none of an operator's.
 ///
 /// *Source*: protocol sheet §1.5.
 pub fn judge(entry: &Reachability, operators: &[Organisation]) -> Found {
@@ -35,8 +35,10 @@ pub fn judge(entry: &Reachability, operators: &[Organisation]) -> Found {
         (MailboxType::Secure, Some(supplier)) if supplier.service_address.is_empty() => Reason::BlankAddress,
         (MailboxType::Secure, Some(supplier)) => {
             let known = operators.iter().position(|operator| operator.identity().expose() == supplier.id);
+            // An operator has one address. One with a person's number in it would stand in the journal and in others' logs.
+            let names_somebody = mask_people(&supplier.service_address) != supplier.service_address.as_str();
             match (known, Address::parse(&supplier.service_address)) {
-                (Some(operator), Some(address)) => return Found::Mailbox { operator, address },
+                (Some(operator), Some(address)) if !names_somebody => return Found::Mailbox { operator, address },
                 _ => Reason::UnknownOperator,
             }
         }
@@ -89,6 +91,12 @@ mod tests {
         assert_eq!(of(|e| supplier(e, "165568402266", "")), Found::Unreachable(Reason::BlankAddress));
         assert_eq!(of(|e| supplier(e, "162021004748", "https://x.test/")), Found::Unreachable(Reason::UnknownOperator));
         assert_eq!(of(|e| supplier(e, "165568402266", "http://x.test/")), Found::Unreachable(Reason::UnknownOperator));
+        let own = "https://operator.test/5568402266/v3";
+        assert!(matches!(of(|e| supplier(e, "165568402266", own)), Found::Mailbox { .. }));
+        for person in ["?brevlada=191212121212", "/121212-1212", "/1212121212/v3"] {
+            let address = format!("https://operator.test/v3{person}");
+            assert_eq!(of(|e| supplier(e, "165568402266", &address)), Found::Unreachable(Reason::UnknownOperator));
+        }
     }
 
     #[test]

@@ -198,6 +198,12 @@ impl TrackError {
             Self::Exists { .. } => "name an empty folder for a new run, or `resume` this one".into(),
             Self::NoRun { .. } => "name the folder that `send` was given as --run".into(),
             Self::Format { .. } => "use the version of utskick that made it".into(),
+            Self::Damaged { .. } => {
+                "keep the folder as it is: nothing of this run is sent any more. A copy of the whole folder, made after the \
+                 last process at it had ended, can take its place; otherwise ask the operators what they have before \
+                 anything of it is sent anew"
+                    .into()
+            }
             Self::Open { file, .. } => format!("chmod go-rwx {}", file.display()),
             Self::KeyMalformed { .. } | Self::KeyLost { .. } | Self::KeyOther { .. } => {
                 "restore the key file from its backup; with another key no earlier statement is known again".into()

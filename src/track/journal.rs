@@ -42,7 +42,8 @@
 //! In pass 2 every commit is synced before it is acknowledged. Changes gather for 5 ms, at most 512 of them: that, and one
 //! sync, is what the journal adds to the latency of a request to a gateway with an agreed rate. Where no rate is agreed,
 //! and for outcomes, they gather for up to 20 ms while more keep coming. In pass 1 nothing has left yet, so commits are synced
-//! at release, in one go; a run killed before that starts pass 1 again. A storage error is final for the process.
+//! at release, in one go; a run killed before that starts pass 1 again. A storage error is final for the process. How far it
+//! has come stands in `journal.mark` too, so that a journal which has lost acknowledged entries is refused.
 //!
 //! # Personal data
 //!
@@ -51,6 +52,7 @@
 //! run, column and row). Employers that are organisations also stand there readably; private ones are masked.
 
 mod codes;
+mod mark;
 mod pages;
 mod reader;
 mod rows;
@@ -74,6 +76,8 @@ use crate::domain::{ContentDigest, Organisation, Reason, StatementKey};
 use crate::told::Told;
 use crate::watch::crash;
 use crossbeam_channel::{Sender, bounded};
+use mark::Mark;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -177,6 +181,10 @@ impl Journal {
         schema::check(&conn, &file, schema::FORMAT)?;
         pages::key_check(&conn, &file, installation)?;
         quick_check(&conn, &file)?;
+        mark::check(&conn, run, mark::read(run)).inspect_err(|_| {
+            // What is left of it stays as it is, for whoever looks into it.
+            let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        })?;
         let began = Instant::now();
         while !schema::take_over(&conn).map_err(failed)? {
             // Commands that read take turns in its way; each is at it for a moment.
@@ -189,6 +197,7 @@ impl Journal {
                 Some("a command that reads the run keeps it from being gone on with".into()),
             )));
         }
+        let mark = Mark::open(run)?;
         let phase = pages::phase(&conn).map_err(failed)?;
         let header = pages::header(&conn, Some(installation))?;
         let employers = Arc::new(RwLock::new(pages::employers(&conn, installation, &header.run_id)?));
@@ -199,7 +208,7 @@ impl Journal {
         let (told, known, opener) = (failed.clone(), employers.clone(), installation.clone());
         let (run_id, operators) = (header.run_id.clone(), header.operators.len());
         let (ready, started) = bounded(1);
-        let work = move || match Writer::new(&conn, opener, run_id, phase, operators, known) {
+        let work = move || match Writer::new(&conn, mark, opener, run_id, phase, operators, known) {
             Ok(writer) => {
                 // Who started it waits for this.
                 let _ = ready.send(Ok(()));

@@ -4,6 +4,7 @@ use super::super::error::TrackError;
 use super::super::installation::Installation;
 use super::super::register::halves_left;
 use super::codes::{digital_of, paper_of, reason_of};
+use super::mark;
 use super::pages::{self, optional_time, unreadable};
 use super::schema::{self, FILE, kind, queue};
 use super::sealed::context;
@@ -178,15 +179,18 @@ pub(in crate::track) struct KeyState {
 impl JournalReader {
     /// Opens the journal of a run. The installation is not needed; without it, sealed columns stay closed.
     ///
-    /// *Errors*: no run there, another format, storage.
+    /// *Errors*: no run there, another format, storage, [`TrackError::Damaged`] where it has lost what was written.
     pub fn open(run: &Path) -> Result<Self, TrackError> {
         let file = run.join(FILE);
         if !file.exists() {
             return Err(TrackError::NoRun { run: run.to_path_buf() });
         }
         let failed = |error| TrackError::storage(format!("open the journal {}", file.display()), error);
+        // Before the journal, which is then at least so far.
+        let marked = mark::read(run);
         let conn = schema::reading(&file, None).map_err(failed)?;
         schema::check(&conn, &file, schema::FORMAT)?;
+        mark::check(&conn, run, marked)?;
         let header = pages::header(&conn, None)?;
         Ok(Self { conn, file, header })
     }

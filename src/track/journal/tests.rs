@@ -380,7 +380,7 @@ fn a_run_has_one_writer_and_its_files_are_private() {
         Err(TrackError::Exists { .. })
     ));
     let names: Vec<_> = std::fs::read_dir(place.run("run")).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 2, "closed tidily: {names:?}");
+    assert_eq!(names.len(), 3, "closed tidily, journal, mark and lock: {names:?}");
 }
 
 #[test]
@@ -583,6 +583,52 @@ fn a_journal_with_a_flipped_bit_recovers_to_a_prefix_or_is_refused() {
             states.iter().rev().find(|(length, _)| *length <= at as u64).map_or(0, |(_, delivered)| *delivered);
         assert_eq!(recovered.counts().unwrap().of(Outcome::Delivered), wanted, "flipped at {at}");
     }
+}
+
+/// Whatever became of the write-ahead log: a journal that lacks what was acknowledged is refused to whoever reads it or
+/// would go on with it, also a second time, and nothing is written to it.
+#[test]
+fn a_journal_that_lost_what_was_acknowledged_is_refused() {
+    let place = Place::new();
+    let statements = 8;
+    let journal = place.released("run", &vec![ELSE_PAPER; statements as usize]);
+    let run = place.run("run");
+    let wal = run.join("journal.sqlite-wal");
+    acknowledged(&journal, &wal, statements);
+    let bytes = std::fs::read(&wal).unwrap();
+    let mut random = fastrand::Rng::new();
+    println!("seed {}", random.get_seed());
+    let flips = (0..24).map(|_| random.usize(..bytes.len())).map(|at| {
+        let mut wal = bytes.clone();
+        wal[at] ^= 1 << (at % 8);
+        wal
+    });
+    let cuts = [0, 31, 32, bytes.len() / 2, bytes.len() - 1].map(|length| bytes[..length].to_vec());
+    let copies = flips.chain(cuts).map(Some).chain([None]).enumerate();
+    for (number, wal) in copies {
+        let copy = place.run(&format!("lost-{number}"));
+        copy_cut(&run, &copy, wal.as_deref().unwrap_or_default());
+        if wal.is_none() {
+            std::fs::remove_file(copy.join("journal.sqlite-wal")).unwrap();
+        }
+        std::fs::copy(run.join("journal.mark"), copy.join("journal.mark")).unwrap();
+        for _ in 0..2 {
+            let read = JournalReader::open(&copy).err();
+            assert!(matches!(read, Some(TrackError::Damaged { .. })), "{number}: {read:?}");
+            let opened = Journal::open(&copy, &place.installation).err();
+            assert!(matches!(opened, Some(TrackError::Damaged { .. })), "{number}: {opened:?}");
+            assert_eq!(
+                std::fs::read(copy.join("journal.sqlite-wal")).unwrap_or_default(),
+                wal.clone().unwrap_or_default()
+            );
+        }
+    }
+    // As it is, it is whole: the mark is never ahead.
+    let copy = place.run("whole");
+    copy_cut(&run, &copy, &bytes);
+    std::fs::copy(run.join("journal.mark"), copy.join("journal.mark")).unwrap();
+    let recovered = Journal::open(&copy, &place.installation).unwrap();
+    assert_eq!(recovered.counts().unwrap().of(Outcome::Delivered), statements);
 }
 
 /// Requests under way in the child that is killed.

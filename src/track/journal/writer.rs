@@ -16,6 +16,7 @@ mod paper;
 
 use super::super::error::TrackError;
 use super::super::installation::Installation;
+use super::mark::{self, Mark};
 use super::{
     Amend, AttemptOver, BundleRow, DigitalEnd, Found, Intent, PaperEnd, Phase, RouteRow, RunExport, RunOperator,
     Settlement, StatementRow,
@@ -117,6 +118,7 @@ const WISH_FALLBACK: i64 = 2;
 /// Everything the writing thread owns.
 pub(super) struct Writer<'c> {
     conn: &'c Connection,
+    mark: Mark,
     hot: Hot<'c>,
     installation: Installation,
     run_id: String,
@@ -190,6 +192,7 @@ impl<'c> Writer<'c> {
     /// Works on the connection of a journal.
     pub(super) fn new(
         conn: &'c Connection,
+        mark: Mark,
         installation: Installation,
         run_id: String,
         phase: Phase,
@@ -199,6 +202,7 @@ impl<'c> Writer<'c> {
         let failed = |error| TrackError::storage("read what the journal has under way", error);
         let mut writer = Self {
             conn,
+            mark,
             hot: Hot::prepare(conn).map_err(failed)?,
             installation,
             run_id,
@@ -472,7 +476,9 @@ impl<'c> Writer<'c> {
             }
         }
         self.write_counters().map_err(failed)?;
+        let numbers = mark::numbers(self.conn).map_err(failed)?;
         self.run_cached("COMMIT", []).map_err(failed)?;
+        self.mark.set(numbers);
         group.iter().filter_map(|op| op.change.boundaries()).for_each(|(_, synced)| crash::point(synced));
         Ok(results)
     }
