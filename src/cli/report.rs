@@ -38,6 +38,12 @@ impl Report {
     pub(super) fn run(self) -> Result<Exit> {
         let report = Numbers::read(&self.run)?;
         if let Some(file) = &self.html {
+            // Never over a file that the run is made of.
+            let of_the_run = ["sqlite", "sqlite-wal", "sqlite-shm", "ndjson", "tsv", "mark", "lock"];
+            if file.extension().is_some_and(|ending| of_the_run.iter().any(|of| ending == *of)) {
+                let message = format!("{} is no name for a page", file.display());
+                return Err(Error::new(Exit::Usage, message).remedy("name a file that ends in .html"));
+            }
             write_page(&report, file)?;
         }
         show(&report, self.json)

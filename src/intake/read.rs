@@ -934,8 +934,11 @@ mod tests {
 
     #[test]
     fn what_stands_between_records_belongs_to_the_export() {
-        let gaps =
-            ["x".to_owned(), "<!-- </ku:Blankett> --><?p?>\n".to_owned(), "<ku:Other><a/></ku:Other>".to_owned()];
+        let gaps = [
+            "x".to_owned(),
+            " &#10;<!-- </ku:Blankett> --><?p?>&#x20;\n".to_owned(),
+            "<ku:Other><a/></ku:Other>".to_owned(),
+        ];
         let (text, spans) = export(&[record(1, "A"), record(2, "B"), record(3, "C")], &gaps);
         let seen = read_bytes(text.as_bytes());
         assert_eq!(seen.spans(), spans);

@@ -7,7 +7,8 @@
 //! goes on at the next record, so that none is passed by.
 
 use super::parse::Dialect;
-use super::xml::{Malformed, Reader, Token, comment, forbidden, instruction};
+use super::xml::{self, Malformed, Reader, Token, comment, forbidden, instruction};
+use crate::domain::XML_SPACE;
 use memchr::arch::all::packedpair::HeuristicFrequencyRank;
 use memchr::memmem::{Finder, FinderBuilder};
 use std::ops::Range;
@@ -105,7 +106,11 @@ impl<'a> Splitter<'a> {
                 [b'<', b'?', ..] => self.instruction()?,
                 [b'<', b'/', ..] => self.root_end()?,
                 [b'<', ..] => return self.element(),
-                _ => return self.text(),
+                _ => {
+                    if let Some(text) = self.text()? {
+                        return Ok(text);
+                    }
+                }
             }
         }
     }
@@ -183,11 +188,18 @@ impl<'a> Splitter<'a> {
         Ok(())
     }
 
-    fn text(&mut self) -> Result<Piece, Malformed> {
+    /// Text where none should be; space written as references is space.
+    fn text(&mut self) -> Result<Option<Piece>, Malformed> {
         let start = self.at;
         self.at += memchr::memchr(b'<', self.rest()).unwrap_or(self.rest().len());
-        self.characters(start)?;
-        Ok(Piece::Text(start))
+        let mut rest = self.characters(start)?.trim_start_matches(XML_SPACE);
+        while let Some((reference, after)) = rest.strip_prefix('&').and_then(|rest| rest.split_once(';')) {
+            if !xml::reference(reference).is_some_and(|c| XML_SPACE.contains(&c)) {
+                break;
+            }
+            rest = after.trim_start_matches(XML_SPACE);
+        }
+        Ok((!rest.is_empty()).then_some(Piece::Text(start)))
     }
 
     /// A comment is passed over, CDATA is text, a document type is refused.

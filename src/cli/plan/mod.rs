@@ -6,6 +6,7 @@ mod forecast;
 mod intake;
 mod told;
 
+use super::outputs::Outputs;
 use super::report::as_json;
 use super::{print, say};
 use crate::config::Config;
@@ -23,6 +24,7 @@ use assume::{Named, Shares, Times};
 use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Say what a send will take, before anything is sent.
@@ -216,7 +218,9 @@ impl Plan {
 
     fn draw(&self, planned: &Planned) -> Result<()> {
         let Some(file) = &self.svg else { return Ok(()) };
-        std::fs::write(file, timeline(&planned.model, &planned.outlook)).map_err(|error| {
+        let inputs = [&self.config, &self.measured, &self.protected, &self.forecast].into_iter().flatten();
+        let mut output = Outputs::beside(self.exports.iter().chain(inputs)).create(file)?;
+        output.write_all(timeline(&planned.model, &planned.outlook).as_bytes()).map_err(|error| {
             Error::because(Exit::Storage, format!("cannot write the timeline {}", file.display()), error)
         })?;
         say(&format!("timeline in {}", file.display()));
