@@ -27,6 +27,7 @@
 //! | [`watch`] | progress, logs, and that nothing personal is seen beside them |
 //! | [`sandbox`] | a FaR and operators to send to, with bad manners on request; synthetic exports |
 //! | [`disk`] | what durability rests on: synced contents, synced names |
+//! | `outputs.rs` | files that a command is told to write: never over what it reads |
 //! | `told.rs` | what CPU threads and the journal tell tasks, with one wake-up for many |
 //! | [`config`], [`error`] | the settings as types; what ends a command, and its exit code |
 //!
@@ -66,6 +67,7 @@ pub mod error;
 pub mod gateway;
 pub mod intake;
 pub mod lookup;
+mod outputs;
 pub mod pipeline;
 pub mod plan;
 pub mod prepare;

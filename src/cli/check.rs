@@ -1,6 +1,5 @@
 //! `check`: reads and validates exports in place, sends nothing.
 
-use super::outputs::Outputs;
 use super::{print, say, shown};
 use crate::config::{Config, Run, Severity};
 use crate::domain::{ContentDigest, Digester, FORMS, Form, Purpose, mask_people};
@@ -9,6 +8,7 @@ use crate::intake::{
     Access, Checked, Export, ExportFingerprint, Finding, IntakeError, Options, Rejects, Settler, Stop, Summary,
     Verdict, read,
 };
+use crate::outputs::Outputs;
 use crate::pipeline::preflight::{Of, State, preflight};
 use clap::Args;
 use serde::Serialize;

@@ -6,7 +6,6 @@ mod control;
 mod demo;
 mod find;
 mod generate;
-mod outputs;
 mod plan;
 mod purge;
 mod report;

@@ -14,8 +14,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "bench", "config", "disk", "domain", "error", "gateway", "intake", "lookup", "pipeline", "plan", "prepare",
-            "sandbox", "submit", "track", "watch",
+            "bench", "config", "disk", "domain", "error", "gateway", "intake", "lookup", "outputs", "pipeline", "plan",
+            "prepare", "sandbox", "submit", "track", "watch",
         ],
     ),
     (
@@ -36,6 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("watch", &["domain", "error"]),
     ("sandbox", &["domain", "gateway::wire"]),
     ("disk", &["watch"]),
+    ("outputs", &["error"]),
     ("told", &[]),
     ("config", &["domain", "error"]),
     ("error", &[]),

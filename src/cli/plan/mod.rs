@@ -6,13 +6,13 @@ mod forecast;
 mod intake;
 mod told;
 
-use super::outputs::Outputs;
 use super::report::as_json;
 use super::{print, say};
 use crate::config::Config;
 use crate::domain::stockholm;
 use crate::error::{Error, Exit, Result};
 use crate::gateway::Lead;
+use crate::outputs::Outputs;
 use crate::pipeline::{LETTERS_AHEAD, LOOKED_UP_TOGETHER};
 use crate::plan::forecast::{Forecast, Volumes};
 use crate::plan::model::{Habits, Load, Model};

@@ -425,9 +425,12 @@ impl<'c> Writer<'c> {
     }
 
     fn event(&self, kind: &str, text: &str) -> rusqlite::Result<()> {
+        let text = mask_identities(text);
+        // The milestones of a run: what is on record of it is what the log has.
+        tracing::info!(kind, %text, "on record");
         self.conn
             .prepare_cached("INSERT INTO event(at, kind, text) VALUES (?1, ?2, ?3)")?
-            .execute(params![Timestamp::now().as_millisecond(), kind, mask_identities(text)])
+            .execute(params![Timestamp::now().as_millisecond(), kind, text])
             .map(|_| ())
     }
 

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 /// The files that are spoken for.
 #[derive(Debug, Default)]
-pub(super) struct Outputs {
+pub(crate) struct Outputs {
     taken: Vec<(u64, u64)>,
 }
 
 impl Outputs {
     /// None of these is written over, under whatever name.
-    pub(super) fn beside<'a>(inputs: impl IntoIterator<Item = &'a PathBuf>) -> Self {
+    pub(crate) fn beside<'a>(inputs: impl IntoIterator<Item = &'a PathBuf>) -> Self {
         let facts = inputs.into_iter().filter_map(|path| std::fs::metadata(path).ok());
         Self { taken: facts.map(|facts| (facts.dev(), facts.ino())).collect() }
     }
@@ -21,7 +21,7 @@ impl Outputs {
     /// Makes a file, or empties the one that is there; then it is readable by its owner alone.
     ///
     /// *Errors*: one that is spoken for, which stays as it is; storage.
-    pub(super) fn create(&mut self, path: &Path) -> Result<File> {
+    pub(crate) fn create(&mut self, path: &Path) -> Result<File> {
         let failed = |error| Error::because(Exit::Storage, format!("cannot write {}", path.display()), error);
         let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
         let facts = file.metadata().map_err(failed)?;
