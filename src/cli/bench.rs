@@ -3,8 +3,10 @@
 use super::{print, say};
 use crate::bench::{self, Interrupt, Order, plot, table};
 use crate::error::{Error, Exit, Result};
+use crate::outputs::Outputs;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
 /// Measure on this machine: floors, each stage beside its floor, and whole sends to a sandbox.
 ///
@@ -43,13 +45,20 @@ impl Bench {
         let interrupt = Interrupt::heard()?;
         let program = std::env::current_exe()
             .map_err(|error| Error::because(Exit::Storage, "cannot find this program's own file", error))?;
+        // Before minutes are spent on measuring what cannot be written.
+        let mut outputs = Outputs::default();
+        let mut create = |file: &Option<PathBuf>| file.as_deref().map(|file| outputs.create(file)).transpose();
+        let (out, drawing) = (create(&self.out)?, create(&self.svg)?);
         let place = self.dir.unwrap_or_else(std::env::temp_dir);
         let order = Order { statements: self.statements, place, program };
         let bench = bench::run(&order, &interrupt, &|what| say(&format!("bench: {what}")))?;
         let json = serde_json::to_string_pretty(&bench)
             .map_err(|error| Error::because(Exit::Storage, "cannot write the figures", error))?;
-        for (file, text) in [(&self.out, format!("{json}\n")), (&self.svg, plot::svg(&bench))] {
-            file.as_deref().map_or(Ok(()), |file| write(file, &text))?;
+        for (file, text) in [(out, format!("{json}\n")), (drawing, plot::svg(&bench))] {
+            if let Some(mut file) = file {
+                file.write_all(text.as_bytes())
+                    .map_err(|error| Error::because(Exit::Storage, "cannot write the figures", error))?;
+            }
         }
         for warning in &bench.warnings {
             say(&format!("bench: warning: {warning}"));
@@ -57,9 +66,4 @@ impl Bench {
         print(&if self.json { format!("{json}\n") } else { table::text(&bench) })?;
         Ok(Exit::Done)
     }
-}
-
-fn write(file: &Path, text: &str) -> Result<()> {
-    std::fs::write(file, text)
-        .map_err(|error| Error::because(Exit::Storage, format!("cannot write {}", file.display()), error))
 }

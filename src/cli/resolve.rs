@@ -103,6 +103,7 @@ fn read_ids(file: &std::path::Path) -> Result<Vec<String>> {
     } else {
         std::fs::read_to_string(file).map_err(cannot)?
     };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(str::to_owned).collect())
 }
