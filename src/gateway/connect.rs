@@ -123,6 +123,8 @@ struct Connection {
     used: Instant,
     /// How long after that it may be used again.
     keeps: Duration,
+    /// Whether the gateway has taken our certificate: it has answered here, or the handshake was over for both sides.
+    taken: bool,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -340,7 +342,8 @@ impl Gateway {
             let response = connection.sender.try_send_request(request).await.map_err(|mut error| {
                 let handed_back = error.take_message().is_some();
                 let error = error.into_error();
-                if tls::refuses_our_certificate(&error) {
+                // Once it has taken our certificate, it may have read the request whatever it says of it later.
+                if !connection.taken && tls::refuses_our_certificate(&error) {
                     CallError::CertificateRefused(tls::find_tls(&error).map(ToString::to_string).unwrap_or_default())
                 } else if handed_back {
                     CallError::NotSent("the connection was closed before the request".into())
@@ -352,6 +355,7 @@ impl Gateway {
             })?;
             crash::point("answer_headers");
             connection.keeps = keeps(&response);
+            connection.taken = true;
             let reply = read(response).await;
             crash::point("answer_body");
             connection.used = Instant::now();
@@ -444,10 +448,12 @@ impl Gateway {
         })?;
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let (_, session) = stream.get_ref();
-        if session.handshake_kind() == Some(rustls::HandshakeKind::Resumed) {
+        let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        if resumed {
             self.resumed.fetch_add(1, Ordering::Relaxed);
         }
-        if session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
+        let is_1_3 = session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
+        if is_1_3 {
             // In TLS 1.3 the server judges our certificate after we believe the handshake to be over. Listen for as
             // long as the handshake took: a refusal that comes now is surely before any request.
             let patience = began.elapsed().clamp(Duration::from_millis(5), Duration::from_millis(500));
@@ -472,7 +478,9 @@ impl Gateway {
             let _ = driver.await;
         });
         sender.ready().await.map_err(|error| CallError::NotSent(format!("no HTTP connection: {error}")))?;
-        Ok(Connection { address: address.clone(), generation, used: Instant::now(), keeps: UNSAID, sender })
+        // A resumed session shows no certificate again.
+        let taken = !is_1_3 || resumed;
+        Ok(Connection { address: address.clone(), generation, used: Instant::now(), keeps: UNSAID, taken, sender })
     }
 }
 
@@ -530,19 +538,4 @@ async fn read(response: Response<Incoming>) -> Reply {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_https() {
-        let address = Address::parse(" https://operator.test:8443/service/v3?x=1 ").expect("an address");
-        assert_eq!(address.to_string(), "https://operator.test:8443/service/v3?x=1");
-        assert_eq!(
-            Address::parse("https://operator.test").map(|a| a.to_string()).as_deref(),
-            Some("https://operator.test:443/")
-        );
-        for wrong in ["", "http://operator.test/", "operator.test", "https://", "ftp://a/b"] {
-            assert_eq!(Address::parse(wrong), None, "{wrong:?}");
-        }
-    }
-}
+mod tests;
