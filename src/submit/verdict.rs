@@ -71,7 +71,10 @@ pub fn verdict(recipient: &Identity, end: &Result<Reply, CallError>) -> Verdict 
 
 fn of_reply(recipient: &Identity, reply: &Reply) -> Verdict {
     let status = reply.status.as_u16();
-    // What the HTTP status says alone, whatever the body.
+    if status != 200 && says_delivered(reply) {
+        return Verdict::InDoubt(Reason::UnclearAnswer);
+    }
+    // What the HTTP status says alone, whatever else the body.
     match status {
         429 | 503 => return Verdict::again(format!("HTTP {status}"), reply.retry_after, true),
         401 | 403 => return Verdict::stop(format!("HTTP {status}: the operator does not accept us")),
@@ -90,6 +93,14 @@ fn of_reply(recipient: &Identity, reply: &Reply) -> Verdict {
         400 | 415 | 422 => Verdict::Refused { reason: Reason::RefusedForGood, code: None, call_id: None },
         _ => Verdict::InDoubt(Reason::UnclearAnswer),
     }
+}
+
+/// Whether the body tells of a delivery, to whomever: under a status that says otherwise, that is two things.
+fn says_delivered(reply: &Reply) -> bool {
+    reply
+        .body
+        .as_ref()
+        .is_ok_and(|body| matches!(wire::delivery(body), Ok(Answer::Response(result)) if result.delivered))
 }
 
 fn of_body(recipient: &Identity, reply: &Reply) -> Verdict {
@@ -183,8 +194,9 @@ mod tests {
         assert_eq!(of(200, "text/html", &good), unclear);
         assert_eq!(of(200, "text/xml", &good[..good.len() - 20]), unclear);
         assert_eq!(of(200, "text/xml", ""), unclear);
-        for status in [202, 204, 408, 409, 500, 501, 502, 504] {
+        for status in [202, 204, 301, 400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 501, 502, 503, 504] {
             assert_eq!(of(status, "text/xml", &good), unclear, "{status}");
+            assert_eq!(of(status, "text/html", &good), unclear, "{status}");
         }
     }
 
@@ -220,7 +232,9 @@ mod tests {
     #[test]
     fn statuses_that_speak_for_themselves() {
         for status in [429, 503] {
-            assert!(matches!(of(status, "text/html", "<html>"), Verdict::Again { counts: true, .. }));
+            for body in ["<html>", "", &answer("191212121212", "false"), &faulted(6006)] {
+                assert!(matches!(of(status, "text/html", body), Verdict::Again { counts: true, .. }), "{body}");
+            }
         }
         for status in [301, 401, 403, 404] {
             assert!(matches!(of(status, "text/html", "<html>"), Verdict::Stop { .. }));
