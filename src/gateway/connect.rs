@@ -15,7 +15,7 @@ use super::places::{Place, Places};
 use super::retry_after::retry_after;
 use super::throttle::Throttle;
 use super::tls::{self, Tls};
-use super::wire::{self, Answer};
+use super::wire;
 use crate::config::Rate;
 use crate::domain::{Reason, Windows};
 use crate::watch::{Handshakes, Waits, crash};
@@ -153,22 +153,15 @@ impl Reply {
     pub fn is_xml(&self) -> bool {
         matches!(self.media_type.as_str(), "text/xml" | "application/xml" | "application/soap+xml")
     }
+}
 
-    /// Whether the service itself has answered, and not what stands before it while it is down. 429 is a working gateway
-    /// that asks for patience; who refuses or redirects us speaks for itself. Any other answer must be SOAP, and say so
-    /// unless it is a fault or an answer of FaR, whose body decides: nothing was accepted by it.
-    fn is_of_the_service(&self) -> bool {
-        let says = |what: fn(&[u8]) -> bool| self.body.as_ref().is_ok_and(|body| what(body));
-        match self.status.as_u16() {
-            300..=399 | 400 | 401 | 403 | 404 | 405 | 410 | 413 | 415 | 422 | 429 => true,
-            502..=504 => false,
-            400.. => says(|body| wire::fault(body).is_some()),
-            _ if self.is_xml() => says(wire::may_say),
-            _ => {
-                says(|body| wire::fault(body).is_some() || matches!(wire::reachability(body), Ok(Answer::Response(_))))
-            }
-        }
-    }
+/// What an answer is worth to whoever asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// It says what became of what was asked, a refusal included.
+    Clear,
+    /// Nobody knows what it means for what was asked. Who answers so again and again is as good as silent.
+    Unclear,
 }
 
 /// Why there is no answer.
@@ -327,14 +320,27 @@ impl Gateway {
         connected.inspect_err(|_| self.failed())
     }
 
-    /// Posts a SOAP request and reads the answer. The connection goes back to the pool where it can be used again; the
-    /// place is the caller's to keep until it has settled what the answer means.
-    pub async fn post(&self, lease: Lease, address: &Address, body: Bytes) -> (Result<Reply, CallError>, Place) {
+    /// Posts a SOAP request, reads the answer and has it judged: what it means, and what that is worth, which the breaker
+    /// goes by. The connection goes back to the pool where it can be used again; the place is the caller's to keep until
+    /// it has settled what the answer means.
+    pub async fn post<T>(
+        &self,
+        lease: Lease,
+        address: &Address,
+        body: Bytes,
+        judge: impl FnOnce(&Reply) -> (T, Worth),
+    ) -> (Result<T, CallError>, Place) {
         let Lease { connection, place } = lease;
-        (self.exchange(connection, address, body).await, place)
+        (self.exchange(connection, address, body, judge).await, place)
     }
 
-    async fn exchange(&self, mut connection: Connection, address: &Address, body: Bytes) -> Result<Reply, CallError> {
+    async fn exchange<T>(
+        &self,
+        mut connection: Connection,
+        address: &Address,
+        body: Bytes,
+        judge: impl FnOnce(&Reply) -> (T, Worth),
+    ) -> Result<T, CallError> {
         let request = request(address, body)?;
         let wait = self.waits().answers.enter();
         let began = Instant::now();
@@ -367,18 +373,29 @@ impl Gateway {
         if let Some(said) = said(&answered, began) {
             self.throttle.learn(self.name(), began, said, &self.pacer, &self.places);
         }
-        match &answered {
-            Ok(reply) if !reply.is_of_the_service() => self.failed(),
+        match answered {
             Ok(reply) => {
-                self.succeeded();
-                if reply.body.is_ok() {
-                    self.keep(connection);
+                let (meaning, worth) = judge(&reply);
+                // What stands before a service while it is down speaks for it with these.
+                let is_down = matches!(reply.status.as_u16(), 502..=504);
+                if is_down || worth == Worth::Unclear {
+                    self.failed();
+                } else {
+                    self.succeeded();
+                    if reply.body.is_ok() {
+                        self.keep(connection);
+                    }
                 }
+                Ok(meaning)
             }
-            Err(CallError::NotSent(_)) => self.breaker.release(),
-            Err(_) => self.failed(),
+            Err(error) => {
+                match error {
+                    CallError::NotSent(_) => self.breaker.release(),
+                    _ => self.failed(),
+                }
+                Err(error)
+            }
         }
-        answered
     }
 
     /// Takes back a connection that was not used. The place is the caller's still.

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::domain::{Identity, Organisation, Reason};
 use crate::error::{Error, Exit};
 use crate::gateway::wire::{self, Answer, Fault, Reachability};
-use crate::gateway::{Address, CallError, Gateway, GatewaySettings, Lease, Reply, Tls};
+use crate::gateway::{Address, CallError, Gateway, GatewaySettings, Lease, Reply, Tls, Worth};
 use hyper::body::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -242,12 +242,18 @@ impl Far {
     }
 
     async fn ask_once(&self, body: &Bytes) -> Result<Said, FarError> {
-        let end = match self.lease_with_permit().await {
-            Ok(lease) => self.gateway.post(lease, &self.address, body.clone()).await.0,
+        let judge = |reply: &Reply| {
+            let said = self.read(reply);
+            // 429 is a working FaR that asks for patience.
+            let is_unclear = matches!(said, Ok(Said::Again { fault: None, .. })) && reply.status != 429;
+            (said, if is_unclear { Worth::Unclear } else { Worth::Clear })
+        };
+        let answered = match self.lease_with_permit().await {
+            Ok(lease) => self.gateway.post(lease, &self.address, body.clone(), judge).await.0,
             Err(error) => Err(error),
         };
-        match end {
-            Ok(reply) => self.read(&reply),
+        match answered {
+            Ok(said) => said,
             Err(error @ (CallError::Untrusted(_) | CallError::CertificateRefused(_))) => {
                 Err(FarError::Refused(error.to_string()))
             }

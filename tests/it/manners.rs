@@ -464,12 +464,13 @@ fn the_breaker_opens_and_probes_and_nothing_is_lost_by_it() {
     agree(&world, "run", &world.ledger());
 }
 
-/// A service is down and its server answers all the same, with pages of its own: what may have arrived is in doubt, and
+/// A service is down and its server answers all the same, with pages or faults of its own or what it said before: what may have arrived is in doubt, and
 /// the rest is not sent after it.
 #[test]
 fn a_service_that_is_down_behind_its_server_puts_little_in_doubt() {
     let mut world = World::new(&[]);
-    for (round, play) in ["500", "wrong-type", "truncated", "empty"].into_iter().enumerate() {
+    let plays = ["500", "wrong-type", "truncated", "empty", "fault-without-detail", "other-recipient"];
+    for (round, play) in plays.into_iter().enumerate() {
         let export = world.export("export.xml", 240, &["--addressable", "--seed", &(round + 1).to_string()]);
         begin(&mut world, &rule("b", &Manner { play: play.into(), more: "" }, "from = 3"), "");
         world.configure(|settings| settings.replace("give_up_after = \"5m\"", "give_up_after = \"3s\""));

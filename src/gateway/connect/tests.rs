@@ -138,9 +138,13 @@ fn alert(connection: ServerConnection, description: u8) -> Vec<u8> {
     [&[kind, 3, 3, 0, text.len() as u8][..], &text].concat()
 }
 
-async fn post(gateway: &Gateway, address: &Address) -> Result<Reply, CallError> {
+async fn post(gateway: &Gateway, address: &Address) -> Result<(), CallError> {
+    judged(gateway, address, Worth::Clear).await
+}
+
+async fn judged(gateway: &Gateway, address: &Address, worth: Worth) -> Result<(), CallError> {
     let lease = gateway.lease(address).await.unwrap();
-    gateway.post(lease, address, Bytes::from_static(b"<a></end>")).await.0
+    gateway.post(lease, address, Bytes::from_static(b"<a></end>"), |_| ((), worth)).await.0
 }
 
 /// The alerts by which a server refuses a client's certificate in a handshake: bad certificate, unknown authority, access
@@ -175,6 +179,20 @@ async fn an_alert_says_that_nothing_was_read_only_while_our_certificate_is_judge
         let first = post(&gateway, &address).await;
         assert!(matches!(first, Err(CallError::Unclear(Reason::ConnectionLost))), "{refusal}: {first:?}");
     }
+}
+
+#[tokio::test]
+async fn answers_that_nobody_understands_open_the_breaker_and_one_among_good_ones_does_not() {
+    let connections = vec![vec![answer("200 OK", "", DELIVERED); 2]; 12];
+    let (gateway, address) = served(&rustls::version::TLS13, connections);
+    for worth in [Worth::Unclear, Worth::Clear].into_iter().cycle().take(12).chain([Worth::Unclear; 4]) {
+        assert!(judged(&gateway, &address, worth).await.is_ok());
+        assert!(!gateway.breaker().is_open());
+    }
+    assert!(judged(&gateway, &address, Worth::Unclear).await.is_ok());
+    assert!(gateway.breaker().is_open());
+    assert!(judged(&gateway, &address, Worth::Clear).await.is_ok(), "the probe");
+    assert!(!gateway.breaker().is_open());
 }
 
 #[test]

@@ -175,12 +175,6 @@ fn one_reachability(entry: &Node) -> Result<Option<Reachability>, WireError> {
     Ok(Some(Reachability { recipient, mailbox, pending, sender_accepted, supplier }))
 }
 
-/// Whether a body may be SOAP that says something: a response or a fault.
-pub fn may_say(body: &[u8]) -> bool {
-    let has = |what: &[u8]| memchr::memmem::find(body, what).is_some();
-    has(b"Envelope") && (has(b"Response") || has(b"Fault"))
-}
-
 /// Reads a fault, if the body is one: of any SOAP envelope, whatever the HTTP status.
 pub fn fault(body: &[u8]) -> Option<Fault> {
     // No element can have the name without its letters; most answers are none, and need no tree to tell.
