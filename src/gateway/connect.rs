@@ -160,7 +160,9 @@ impl Reply {
 pub enum Worth {
     /// It says what became of what was asked, a refusal included.
     Clear,
-    /// Nobody knows what it means for what was asked. Who answers so again and again is as good as silent.
+    /// So it does, and tells of what nobody asked beside: the next answer on its connection may be one to another question.
+    Beside,
+    /// Nobody knows what it means for what was asked. It may be the answer to another question, and who answers so again and again is as good as silent.
     Unclear,
 }
 
@@ -321,7 +323,8 @@ impl Gateway {
     }
 
     /// Posts a SOAP request, reads the answer and has it judged: what it means, and what that is worth, which the breaker
-    /// goes by. The connection goes back to the pool where it can be used again; the place is the caller's to keep until
+    /// goes by. The connection goes back to the pool where it can be used again, and surely carries the answer to the next
+    /// request and not to an earlier one; the place is the caller's to keep until
     /// it has settled what the answer means.
     pub async fn post<T>(
         &self,
@@ -382,7 +385,7 @@ impl Gateway {
                     self.failed();
                 } else {
                     self.succeeded();
-                    if reply.body.is_ok() {
+                    if reply.body.is_ok() && worth == Worth::Clear {
                         self.keep(connection);
                     }
                 }

@@ -366,6 +366,17 @@ fn a_far_that_names_another_type_is_no_failing_one() {
     assert!(count(&report, "delivered") > 20, "{report}");
 }
 
+/// As when it answers one question twice, and every later one with the answer to the one before.
+#[test]
+fn a_far_that_answers_another_question_is_asked_again() {
+    let mut world = World::new(&[]);
+    let export = world.export("export.xml", 30, &["--addressable", "--employers", "1"]);
+    begin(&mut world, &rule("far", &Manner { play: "other-recipient".into(), more: "" }, "from = 1\nto = 3"), "");
+    let report = world.send(&export, "run", 0);
+    assert_eq!(count(&report, "pending"), 0, "{report}");
+    assert!(count(&report, "delivered") > 10, "{report}");
+}
+
 /// What FaR answers again and again about some recipients alone is theirs: they end, named, never sent and never on paper,
 /// and all others are reached.
 #[test]

@@ -195,6 +195,17 @@ async fn answers_that_nobody_understands_open_the_breaker_and_one_among_good_one
     assert!(!gateway.breaker().is_open());
 }
 
+#[tokio::test]
+async fn a_connection_is_kept_only_after_an_answer_to_what_was_asked() {
+    for (worth, handshakes) in [(Worth::Clear, 1), (Worth::Beside, 2), (Worth::Unclear, 2)] {
+        let (gateway, address) = served(&rustls::version::TLS13, vec![vec![answer("200 OK", "", DELIVERED); 2]; 2]);
+        assert!(judged(&gateway, &address, worth).await.is_ok());
+        assert!(judged(&gateway, &address, Worth::Clear).await.is_ok());
+        let Handshakes { full, resumed } = gateway.handshakes();
+        assert_eq!(full + resumed, handshakes, "{worth:?}");
+    }
+}
+
 #[test]
 fn addresses_are_https() {
     let address = Address::parse(" https://operator.test:8443/service/v3?x=1 ").expect("an address");
