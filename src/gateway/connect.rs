@@ -17,7 +17,8 @@ use super::throttle::Throttle;
 use super::tls::{self, Tls};
 use super::wire;
 use crate::config::Rate;
-use crate::domain::{Reason, Windows};
+use crate::domain::{Reason, Windows, mask_identities};
+use crate::error::chain;
 use crate::watch::{Handshakes, Waits, crash};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -66,6 +67,11 @@ impl Address {
         Some(Self { host_header: HeaderValue::try_from(named).ok()?, host, port, path })
     }
 
+    /// Host and port, for logs and reports.
+    pub fn server(&self) -> String {
+        mask_identities(&format!("{}:{}", self.host, self.port)).into_owned()
+    }
+
     fn same_server(&self, other: &Self) -> bool {
         self.host == other.host && self.port == other.port
     }
@@ -110,6 +116,8 @@ pub struct Gateway {
     connecting: Semaphore,
     pacer: Pacer,
     breaker: Breaker,
+    /// What went wrong last, where, in words.
+    last_failure: Mutex<Option<String>>,
     handshakes: AtomicU64,
     resumed: AtomicU64,
 }
@@ -195,6 +203,7 @@ impl Gateway {
             returned: Notify::new(),
             connecting: Semaphore::new(AT_ONCE),
             breaker: Breaker::default(),
+            last_failure: Mutex::default(),
             handshakes: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
             settings,
@@ -255,6 +264,11 @@ impl Gateway {
     /// Its breaker.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+
+    /// What went wrong last, and at which server, in words without personal data.
+    pub fn last_failure(&self) -> Option<String> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// TLS handshakes so far.
@@ -319,7 +333,7 @@ impl Gateway {
         let connected = connected.unwrap_or_else(|_| {
             Err(CallError::NotSent(format!("no connection within {:?}", self.settings.connect_timeout)))
         });
-        connected.inspect_err(|_| self.failed())
+        connected.inspect_err(|error| self.failed(address, words(error)))
     }
 
     /// Posts a SOAP request, reads the answer and has it judged: what it means, and what that is worth, which the breaker
@@ -345,12 +359,15 @@ impl Gateway {
         judge: impl FnOnce(&Reply) -> (T, Worth),
     ) -> Result<T, CallError> {
         let request = request(address, body)?;
+        // What the error does not say itself.
+        let mut lost = None;
         let wait = self.waits().answers.enter();
         let began = Instant::now();
         let answered = tokio::time::timeout(self.settings.timeout, async {
             let response = connection.sender.try_send_request(request).await.map_err(|mut error| {
                 let handed_back = error.take_message().is_some();
                 let error = error.into_error();
+                lost = Some(chain(&error));
                 // Once it has taken our certificate, it may have read the request whatever it says of it later.
                 if !connection.taken && tls::refuses_our_certificate(&error) {
                     CallError::CertificateRefused(tls::find_tls(&error).map(ToString::to_string).unwrap_or_default())
@@ -382,7 +399,9 @@ impl Gateway {
                 // What stands before a service while it is down speaks for it with these.
                 let is_down = matches!(reply.status.as_u16(), 502..=504);
                 if is_down || worth == Worth::Unclear {
-                    self.failed();
+                    let status = reply.status.as_u16();
+                    let unclear = if is_down { "" } else { ", an answer that says nothing about what was asked" };
+                    self.failed(address, format!("HTTP {status}{unclear}"));
                 } else {
                     self.succeeded();
                     if reply.body.is_ok() && worth == Worth::Clear {
@@ -394,7 +413,10 @@ impl Gateway {
             Err(error) => {
                 match error {
                     CallError::NotSent(_) => self.breaker.release(),
-                    _ => self.failed(),
+                    CallError::Unclear(Reason::TimedOut) => {
+                        self.failed(address, format!("no answer within {:?}", self.settings.timeout));
+                    }
+                    _ => self.failed(address, lost.unwrap_or_else(|| words(&error))),
                 }
                 Err(error)
             }
@@ -414,10 +436,18 @@ impl Gateway {
         }
     }
 
-    fn failed(&self) {
+    fn failed(&self, address: &Address, cause: String) {
+        let (server, cause) = (address.server(), mask_identities(&cause).into_owned());
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{server}: {cause}"));
         if let Some(wait) = self.breaker.failure(Instant::now()) {
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(gateway = self.name(), wait_ms, "gateway does not answer, waiting before the next probe");
+            tracing::warn!(
+                gateway = self.name(),
+                server,
+                cause,
+                wait_ms,
+                "gateway does not answer, waiting before the next probe"
+            );
         }
     }
 
@@ -450,7 +480,7 @@ impl Gateway {
     }
 
     async fn connect(&self, address: &Address) -> Result<Connection, CallError> {
-        let not_sent = |error: std::io::Error| CallError::NotSent(format!("no connection to {}: {error}", self.name()));
+        let not_sent = |error: std::io::Error| CallError::NotSent(format!("no connection: {error}"));
         let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let server = ServerName::try_from(host.clone())
             .map_err(|_| CallError::NotSent(format!("{host} is no name of a server")))?;
@@ -529,6 +559,14 @@ impl Drop for Probe<'_> {
         if let Some(breaker) = self.0 {
             breaker.release();
         }
+    }
+}
+
+/// Why there is no answer, without saying that nothing was sent.
+fn words(error: &CallError) -> String {
+    match error {
+        CallError::NotSent(cause) => cause.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -238,7 +238,11 @@ impl Far {
         match last {
             // It answers, and this is what it answers.
             (_, Some(fault)) => Ok(Answered::Refused(Reason::AttemptsUsedUp, fault)),
-            (cause, None) => Err(FarError::Silent(cause)),
+            (cause, None) => {
+                let fails = self.gateway.breaker().failing_for(Instant::now());
+                let last = fails.and_then(|_| self.gateway.last_failure());
+                Err(FarError::Silent(last.unwrap_or_else(|| format!("{}: {cause}", self.address.server()))))
+            }
         }
     }
 

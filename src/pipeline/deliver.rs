@@ -118,8 +118,9 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
         if !was_shut
             && desk.gateway.breaker().failing_for(Instant::now()).is_some_and(|at| at > desk.settings.give_up_after)
         {
-            stop(run, desk, format!("{} has not answered for {:?}", desk.settings.name, desk.settings.give_up_after))
-                .await?;
+            let why = format!("{} has not answered for {:?}", desk.settings.name, desk.settings.give_up_after);
+            let last = desk.gateway.last_failure().map(|last| format!("; {last}"));
+            stop(run, desk, why + &last.unwrap_or_default()).await?;
             break;
         }
         if let Some(from) = run.play.take_routed(desk.index) {

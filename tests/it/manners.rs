@@ -276,6 +276,14 @@ fn whoever_refuses_us_is_left_alone_and_the_others_get_all_of_theirs() {
     }
 }
 
+/// Host and port of a gateway by its name in scenarios.
+fn server(world: &World, at: &str) -> String {
+    let settings = std::fs::read_to_string(world.config()).unwrap();
+    let mut addresses = settings.lines().filter_map(|line| line.split_once("address = \"https://"));
+    let place = ["far", "a", "b", "c"].iter().position(|name| *name == at).unwrap();
+    addresses.nth(place).unwrap().1.split('/').next().unwrap().to_owned()
+}
+
 /// An operator's organisation number by its letter.
 fn id(letter: &str) -> &'static str {
     let place = usize::from(letter.as_bytes()[0] - b'a');
@@ -467,7 +475,11 @@ fn the_breaker_opens_and_probes_and_nothing_is_lost_by_it() {
     let report = world.report_of(output, 0);
     for (at, name) in [("far", "FaR"), ("a", "Sandlådan Ett"), ("b", "Sandlådan Två"), ("c", "Sandlådan Tre")] {
         let about = |words: &str| log.lines().any(|line| line.contains(words) && line.contains(name));
-        assert!(about("gateway does not answer, waiting before the next probe"), "{at} opens: {log}");
+        let opens = log.lines().find(|line| {
+            line.contains("gateway does not answer, waiting before the next probe") && line.contains(name)
+        });
+        let opens = opens.unwrap_or_else(|| panic!("{at} opens: {log}"));
+        assert!(opens.contains(&server(&world, at)) && opens.contains("no connection: "), "{at} says why: {opens}");
         assert!(about("gateway answers again"), "{at} closes: {log}");
     }
     assert_eq!(world.accepted().len() as u64, count(&report, "delivered"));
@@ -487,7 +499,15 @@ fn a_service_that_is_down_behind_its_server_puts_little_in_doubt() {
         world.configure(|settings| settings.replace("give_up_after = \"5m\"", "give_up_after = \"3s\""));
         let before = world.ledger().len();
         let run = format!("run-{round}");
-        let report = world.send(&export, &run, 69);
+        let output = world.send_command(&export, &run).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let report = world.report_of(output, 69);
+        let why = format!(
+            "has not answered for 3s; {}: HTTP {}",
+            server(&world, "b"),
+            if matches!(play, "500" | "fault-without-detail") { 500 } else { 200 }
+        );
+        assert!(said.contains(&why), "{play}: {said}");
         agree(&world, &run, &world.ledger()[before..]);
         // What was under way when it began, and a probe now and then.
         let in_doubt = count(&report, "in_doubt");

@@ -206,6 +206,29 @@ async fn a_connection_is_kept_only_after_an_answer_to_what_was_asked() {
     }
 }
 
+#[tokio::test]
+async fn what_went_wrong_last_is_told_in_words_with_the_server() {
+    let plays = vec![answer("200 OK", "", DELIVERED), Play::Alert(80)];
+    let (gateway, address) = served(&rustls::version::TLS13, vec![plays]);
+    assert_eq!(gateway.last_failure(), None);
+    assert!(judged(&gateway, &address, Worth::Unclear).await.is_ok());
+    let server = address.server();
+    let unclear = "HTTP 200, an answer that says nothing about what was asked";
+    assert_eq!(gateway.last_failure(), Some(format!("{server}: {unclear}")));
+    // The server takes no other connection.
+    assert!(gateway.lease(&address).await.is_err());
+    assert_eq!(gateway.last_failure(), Some(format!("{server}: no connection: Connection refused (os error 111)")));
+
+    let plays = vec![answer("200 OK", "", DELIVERED), Play::Alert(80)];
+    let (gateway, address) = served(&rustls::version::TLS13, vec![plays]);
+    assert!(post(&gateway, &address).await.is_ok());
+    assert!(post(&gateway, &address).await.is_err());
+    let last = gateway.last_failure().unwrap_or_default();
+    assert!(last.starts_with(&address.server()) && last.contains("InternalError"), "{last}");
+    let person = Address::parse("https://191212121212.test/").expect("an address");
+    assert_eq!(person.server(), "************.test:443");
+}
+
 #[test]
 fn addresses_are_https() {
     let address = Address::parse(" https://operator.test:8443/service/v3?x=1 ").expect("an address");
