@@ -72,6 +72,11 @@ impl Address {
         mask_identities(&format!("{}:{}", self.host, self.port)).into_owned()
     }
 
+    /// Without what may follow a question mark, for logs and reports.
+    pub fn place(&self) -> String {
+        mask_identities(&format!("https://{}:{}{}", self.host, self.port, self.path.path())).into_owned()
+    }
+
     fn same_server(&self, other: &Self) -> bool {
         self.host == other.host && self.port == other.port
     }

@@ -253,6 +253,11 @@ fn whoever_refuses_us_is_left_alone_and_the_others_get_all_of_theirs() {
         let report = world.report_of(output, 69);
         assert_eq!(said.matches("refused: ").count(), pair.len(), "{names:?}: {said}");
         agree(&world, &run, &world.ledger()[before..]);
+        // Which of its statements it was, and where that went.
+        for at in order.iter().take(pair.len()) {
+            let place = format!(", https://{}/service/v3)", server(&world, at));
+            assert!(said.contains(" (statement ") && said.contains(&place), "{names:?} at {at}: {said}");
+        }
         for none in ["failed", "in_doubt", "held"] {
             assert_eq!(count(&report, none), 0, "{names:?}: {report}");
         }

@@ -227,6 +227,8 @@ async fn what_went_wrong_last_is_told_in_words_with_the_server() {
     assert!(last.starts_with(&address.server()) && last.contains("InternalError"), "{last}");
     let person = Address::parse("https://191212121212.test/").expect("an address");
     assert_eq!(person.server(), "************.test:443");
+    let person = Address::parse("https://operator.test/191212121212/v3?x=1").expect("an address");
+    assert_eq!(person.place(), "https://operator.test:443/************/v3");
 }
 
 #[test]
