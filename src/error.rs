@@ -42,6 +42,17 @@ pub struct Error {
 /// Result of a command's parts.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// An error and its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(at) = cause {
+        text.push_str(&format!(": {at}"));
+        cause = at.source();
+    }
+    text
+}
+
 impl Error {
     /// An error that ends the process with this code.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {

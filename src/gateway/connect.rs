@@ -15,9 +15,10 @@ use super::places::{Place, Places};
 use super::retry_after::retry_after;
 use super::throttle::Throttle;
 use super::tls::{self, Tls};
-use super::wire::{self, Answer};
+use super::wire;
 use crate::config::Rate;
-use crate::domain::{Reason, Windows};
+use crate::domain::{Reason, Windows, mask_identities};
+use crate::error::chain;
 use crate::watch::{Handshakes, Waits, crash};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -66,6 +67,16 @@ impl Address {
         Some(Self { host_header: HeaderValue::try_from(named).ok()?, host, port, path })
     }
 
+    /// Host and port, for logs and reports.
+    pub fn server(&self) -> String {
+        mask_identities(&format!("{}:{}", self.host, self.port)).into_owned()
+    }
+
+    /// Without what may follow a question mark, for logs and reports.
+    pub fn place(&self) -> String {
+        mask_identities(&format!("https://{}:{}{}", self.host, self.port, self.path.path())).into_owned()
+    }
+
     fn same_server(&self, other: &Self) -> bool {
         self.host == other.host && self.port == other.port
     }
@@ -110,6 +121,8 @@ pub struct Gateway {
     connecting: Semaphore,
     pacer: Pacer,
     breaker: Breaker,
+    /// What went wrong last, where, in words.
+    last_failure: Mutex<Option<String>>,
     handshakes: AtomicU64,
     resumed: AtomicU64,
 }
@@ -123,6 +136,8 @@ struct Connection {
     used: Instant,
     /// How long after that it may be used again.
     keeps: Duration,
+    /// Whether the gateway has taken our certificate: it has answered here, or the handshake was over for both sides.
+    taken: bool,
     sender: SendRequest<Full<Bytes>>,
 }
 
@@ -151,22 +166,17 @@ impl Reply {
     pub fn is_xml(&self) -> bool {
         matches!(self.media_type.as_str(), "text/xml" | "application/xml" | "application/soap+xml")
     }
+}
 
-    /// Whether the service itself has answered, and not what stands before it while it is down. 429 is a working gateway
-    /// that asks for patience; who refuses or redirects us speaks for itself. Any other answer must be SOAP, and say so
-    /// unless it is a fault or an answer of FaR, whose body decides: nothing was accepted by it.
-    fn is_of_the_service(&self) -> bool {
-        let says = |what: fn(&[u8]) -> bool| self.body.as_ref().is_ok_and(|body| what(body));
-        match self.status.as_u16() {
-            300..=399 | 400 | 401 | 403 | 404 | 405 | 410 | 413 | 415 | 422 | 429 => true,
-            502..=504 => false,
-            400.. => says(|body| wire::fault(body).is_some()),
-            _ if self.is_xml() => says(wire::may_say),
-            _ => {
-                says(|body| wire::fault(body).is_some() || matches!(wire::reachability(body), Ok(Answer::Response(_))))
-            }
-        }
-    }
+/// What an answer is worth to whoever asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// It says what became of what was asked, a refusal included.
+    Clear,
+    /// So it does, and tells of what nobody asked beside: the next answer on its connection may be one to another question.
+    Beside,
+    /// Nobody knows what it means for what was asked. It may be the answer to another question, and who answers so again and again is as good as silent.
+    Unclear,
 }
 
 /// Why there is no answer.
@@ -198,6 +208,7 @@ impl Gateway {
             returned: Notify::new(),
             connecting: Semaphore::new(AT_ONCE),
             breaker: Breaker::default(),
+            last_failure: Mutex::default(),
             handshakes: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
             settings,
@@ -258,6 +269,11 @@ impl Gateway {
     /// Its breaker.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
+    }
+
+    /// What went wrong last, and at which server, in words without personal data.
+    pub fn last_failure(&self) -> Option<String> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// TLS handshakes so far.
@@ -322,25 +338,43 @@ impl Gateway {
         let connected = connected.unwrap_or_else(|_| {
             Err(CallError::NotSent(format!("no connection within {:?}", self.settings.connect_timeout)))
         });
-        connected.inspect_err(|_| self.failed())
+        connected.inspect_err(|error| self.failed(address, words(error)))
     }
 
-    /// Posts a SOAP request and reads the answer. The connection goes back to the pool where it can be used again; the
-    /// place is the caller's to keep until it has settled what the answer means.
-    pub async fn post(&self, lease: Lease, address: &Address, body: Bytes) -> (Result<Reply, CallError>, Place) {
+    /// Posts a SOAP request, reads the answer and has it judged: what it means, and what that is worth, which the breaker
+    /// goes by. The connection goes back to the pool where it can be used again, and surely carries the answer to the next
+    /// request and not to an earlier one; the place is the caller's to keep until
+    /// it has settled what the answer means.
+    pub async fn post<T>(
+        &self,
+        lease: Lease,
+        address: &Address,
+        body: Bytes,
+        judge: impl FnOnce(&Reply) -> (T, Worth),
+    ) -> (Result<T, CallError>, Place) {
         let Lease { connection, place } = lease;
-        (self.exchange(connection, address, body).await, place)
+        (self.exchange(connection, address, body, judge).await, place)
     }
 
-    async fn exchange(&self, mut connection: Connection, address: &Address, body: Bytes) -> Result<Reply, CallError> {
+    async fn exchange<T>(
+        &self,
+        mut connection: Connection,
+        address: &Address,
+        body: Bytes,
+        judge: impl FnOnce(&Reply) -> (T, Worth),
+    ) -> Result<T, CallError> {
         let request = request(address, body)?;
+        // What the error does not say itself.
+        let mut lost = None;
         let wait = self.waits().answers.enter();
         let began = Instant::now();
         let answered = tokio::time::timeout(self.settings.timeout, async {
             let response = connection.sender.try_send_request(request).await.map_err(|mut error| {
                 let handed_back = error.take_message().is_some();
                 let error = error.into_error();
-                if tls::refuses_our_certificate(&error) {
+                lost = Some(chain(&error));
+                // Once it has taken our certificate, it may have read the request whatever it says of it later.
+                if !connection.taken && tls::refuses_our_certificate(&error) {
                     CallError::CertificateRefused(tls::find_tls(&error).map(ToString::to_string).unwrap_or_default())
                 } else if handed_back {
                     CallError::NotSent("the connection was closed before the request".into())
@@ -352,6 +386,7 @@ impl Gateway {
             })?;
             crash::point("answer_headers");
             connection.keeps = keeps(&response);
+            connection.taken = true;
             let reply = read(response).await;
             crash::point("answer_body");
             connection.used = Instant::now();
@@ -363,18 +398,34 @@ impl Gateway {
         if let Some(said) = said(&answered, began) {
             self.throttle.learn(self.name(), began, said, &self.pacer, &self.places);
         }
-        match &answered {
-            Ok(reply) if !reply.is_of_the_service() => self.failed(),
+        match answered {
             Ok(reply) => {
-                self.succeeded();
-                if reply.body.is_ok() {
-                    self.keep(connection);
+                let (meaning, worth) = judge(&reply);
+                // What stands before a service while it is down speaks for it with these.
+                let is_down = matches!(reply.status.as_u16(), 502..=504);
+                if is_down || worth == Worth::Unclear {
+                    let status = reply.status.as_u16();
+                    let unclear = if is_down { "" } else { ", an answer that says nothing about what was asked" };
+                    self.failed(address, format!("HTTP {status}{unclear}"));
+                } else {
+                    self.succeeded();
+                    if reply.body.is_ok() && worth == Worth::Clear {
+                        self.keep(connection);
+                    }
                 }
+                Ok(meaning)
             }
-            Err(CallError::NotSent(_)) => self.breaker.release(),
-            Err(_) => self.failed(),
+            Err(error) => {
+                match error {
+                    CallError::NotSent(_) => self.breaker.release(),
+                    CallError::Unclear(Reason::TimedOut) => {
+                        self.failed(address, format!("no answer within {:?}", self.settings.timeout));
+                    }
+                    _ => self.failed(address, lost.unwrap_or_else(|| words(&error))),
+                }
+                Err(error)
+            }
         }
-        answered
     }
 
     /// Takes back a connection that was not used. The place is the caller's still.
@@ -390,10 +441,18 @@ impl Gateway {
         }
     }
 
-    fn failed(&self) {
+    fn failed(&self, address: &Address, cause: String) {
+        let (server, cause) = (address.server(), mask_identities(&cause).into_owned());
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{server}: {cause}"));
         if let Some(wait) = self.breaker.failure(Instant::now()) {
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(gateway = self.name(), wait_ms, "gateway does not answer, waiting before the next probe");
+            tracing::warn!(
+                gateway = self.name(),
+                server,
+                cause,
+                wait_ms,
+                "gateway does not answer, waiting before the next probe"
+            );
         }
     }
 
@@ -426,7 +485,7 @@ impl Gateway {
     }
 
     async fn connect(&self, address: &Address) -> Result<Connection, CallError> {
-        let not_sent = |error: std::io::Error| CallError::NotSent(format!("no connection to {}: {error}", self.name()));
+        let not_sent = |error: std::io::Error| CallError::NotSent(format!("no connection: {error}"));
         let host = address.host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let server = ServerName::try_from(host.clone())
             .map_err(|_| CallError::NotSent(format!("{host} is no name of a server")))?;
@@ -444,10 +503,12 @@ impl Gateway {
         })?;
         self.handshakes.fetch_add(1, Ordering::Relaxed);
         let (_, session) = stream.get_ref();
-        if session.handshake_kind() == Some(rustls::HandshakeKind::Resumed) {
+        let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        if resumed {
             self.resumed.fetch_add(1, Ordering::Relaxed);
         }
-        if session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) {
+        let is_1_3 = session.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
+        if is_1_3 {
             // In TLS 1.3 the server judges our certificate after we believe the handshake to be over. Listen for as
             // long as the handshake took: a refusal that comes now is surely before any request.
             let patience = began.elapsed().clamp(Duration::from_millis(5), Duration::from_millis(500));
@@ -472,7 +533,9 @@ impl Gateway {
             let _ = driver.await;
         });
         sender.ready().await.map_err(|error| CallError::NotSent(format!("no HTTP connection: {error}")))?;
-        Ok(Connection { address: address.clone(), generation, used: Instant::now(), keeps: UNSAID, sender })
+        // A resumed session shows no certificate again.
+        let taken = !is_1_3 || resumed;
+        Ok(Connection { address: address.clone(), generation, used: Instant::now(), keeps: UNSAID, taken, sender })
     }
 }
 
@@ -504,6 +567,14 @@ impl Drop for Probe<'_> {
     }
 }
 
+/// Why there is no answer, without saying that nothing was sent.
+fn words(error: &CallError) -> String {
+    match error {
+        CallError::NotSent(cause) => cause.clone(),
+        other => other.to_string(),
+    }
+}
+
 fn request(address: &Address, body: Bytes) -> Result<Request<Full<Bytes>>, CallError> {
     Request::post(address.path.clone())
         .header(HOST, address.host_header.clone())
@@ -530,19 +601,4 @@ async fn read(response: Response<Incoming>) -> Reply {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_https() {
-        let address = Address::parse(" https://operator.test:8443/service/v3?x=1 ").expect("an address");
-        assert_eq!(address.to_string(), "https://operator.test:8443/service/v3?x=1");
-        assert_eq!(
-            Address::parse("https://operator.test").map(|a| a.to_string()).as_deref(),
-            Some("https://operator.test:443/")
-        );
-        for wrong in ["", "http://operator.test/", "operator.test", "https://", "ftp://a/b"] {
-            assert_eq!(Address::parse(wrong), None, "{wrong:?}");
-        }
-    }
-}
+mod tests;

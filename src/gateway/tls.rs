@@ -87,8 +87,10 @@ impl Tls {
     }
 }
 
-/// Whether an I/O error says that the other side refuses our certificate. Then nothing that we wrote was read: the
-/// handshake is not over for a server that has not taken the client's certificate.
+/// Whether an I/O error says that the other side refuses our certificate.
+///
+/// In a handshake of TLS 1.3 nothing that we wrote was read then: it is not over for a server that has not taken the
+/// client's certificate. After it, and with TLS 1.2, it says nothing of what was read before.
 pub(super) fn refuses_our_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
     use rustls::AlertDescription as Alert;
     matches!(

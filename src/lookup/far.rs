@@ -5,9 +5,9 @@ use crate::config::Config;
 use crate::domain::{Identity, Organisation, Reason};
 use crate::error::{Error, Exit};
 use crate::gateway::wire::{self, Answer, Fault, Reachability};
-use crate::gateway::{Address, CallError, Gateway, GatewaySettings, Lease, Reply, Tls};
+use crate::gateway::{Address, CallError, Gateway, GatewaySettings, Lease, Reply, Tls, Worth};
 use hyper::body::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -201,12 +201,13 @@ impl Far {
         answered: u64,
     ) -> Result<Answered, FarError> {
         let body = Bytes::from(wire::is_reachable(sender, recipients));
+        let asked: HashSet<Identity> = recipients.iter().copied().collect();
         let mut last = (String::new(), None);
         for attempt in 0..attempts {
             if self.gateway.breaker().failing_for(Instant::now()).is_some_and(|failing| failing > self.give_up_after) {
                 break;
             }
-            let wait = match self.ask_once(&body).await? {
+            let wait = match self.ask_once(&asked, &body).await? {
                 Said::At(Answered::Entries(entries)) => {
                     self.heard.answered.fetch_add(1, Ordering::Relaxed);
                     self.heard.last.store(true, Ordering::Relaxed);
@@ -237,17 +238,22 @@ impl Far {
         match last {
             // It answers, and this is what it answers.
             (_, Some(fault)) => Ok(Answered::Refused(Reason::AttemptsUsedUp, fault)),
-            (cause, None) => Err(FarError::Silent(cause)),
+            (cause, None) => {
+                let fails = self.gateway.breaker().failing_for(Instant::now());
+                let last = fails.and_then(|_| self.gateway.last_failure());
+                Err(FarError::Silent(last.unwrap_or_else(|| format!("{}: {cause}", self.address.server()))))
+            }
         }
     }
 
-    async fn ask_once(&self, body: &Bytes) -> Result<Said, FarError> {
-        let end = match self.lease_with_permit().await {
-            Ok(lease) => self.gateway.post(lease, &self.address, body.clone()).await.0,
+    async fn ask_once(&self, asked: &HashSet<Identity>, body: &Bytes) -> Result<Said, FarError> {
+        let judge = |reply: &Reply| weigh(asked, reply);
+        let answered = match self.lease_with_permit().await {
+            Ok(lease) => self.gateway.post(lease, &self.address, body.clone(), judge).await.0,
             Err(error) => Err(error),
         };
-        match end {
-            Ok(reply) => self.read(&reply),
+        match answered {
+            Ok(said) => said,
             Err(error @ (CallError::Untrusted(_) | CallError::CertificateRefused(_))) => {
                 Err(FarError::Refused(error.to_string()))
             }
@@ -277,38 +283,58 @@ impl Far {
             }
         }
     }
+}
 
-    fn read(&self, reply: &Reply) -> Result<Said, FarError> {
-        let status = reply.status.as_u16();
-        match status {
-            401 | 403 | 404 | 405 | 410 | 300..=399 => return Err(FarError::Refused(format!("HTTP {status}"))),
-            429 | 503 => return Ok(Said::again(format!("HTTP {status}"), reply.retry_after)),
-            _ => {}
+/// What an answer to a question about these says, and what that is worth.
+fn weigh(asked: &HashSet<Identity>, reply: &Reply) -> (Result<Said, FarError>, Worth) {
+    let said = read(asked, reply);
+    let worth = match &said {
+        // 429 is a working FaR that asks for patience.
+        Ok(Said::Again { fault: None, .. }) if reply.status != 429 => Worth::Unclear,
+        Ok(Said::At(Answered::Entries(entries))) if !entries.iter().all(|entry| asked.contains(&entry.recipient)) => {
+            Worth::Beside
         }
-        let Ok(body) = &reply.body else {
-            return Ok(Said::again(format!("HTTP {status} with a broken body"), None));
+        _ => Worth::Clear,
+    };
+    (said, worth)
+}
+
+fn read(asked: &HashSet<Identity>, reply: &Reply) -> Result<Said, FarError> {
+    let status = reply.status.as_u16();
+    match status {
+        401 | 403 | 404 | 405 | 410 | 300..=399 => return Err(FarError::Refused(format!("HTTP {status}"))),
+        429 | 503 => return Ok(Said::again(format!("HTTP {status}"), reply.retry_after)),
+        _ => {}
+    }
+    let Ok(body) = &reply.body else {
+        return Ok(Said::again(format!("HTTP {status} with a broken body"), None));
+    };
+    if let Some(fault) = wire::fault(body) {
+        return match fault.code {
+            Some(code @ (5014 | 6005)) => Err(FarError::SenderRefused(code)),
+            Some(code @ (3 | 5 | 5002 | 5012)) => Err(FarError::Refused(format!("fault {code}"))),
+            Some(PROTECTED_IDENTITY) => Ok(Said::At(Answered::Refused(Reason::Protected, fault))),
+            // What §4.3 has as permanent, and is about an id or the size.
+            Some(1 | 5001 | 5005 | 5016 | 5019 | COMPANY_FORM | NOT_EXIST_IDENTITY) => {
+                Ok(Said::At(Answered::Refused(Reason::RefusedForGood, fault)))
+            }
+            // What it has as transient, and what it has not.
+            Some(code) => {
+                let cause = format!("fault {code}");
+                Ok(Said::Again { cause, fault: Some(fault), wait: reply.retry_after })
+            }
+            None => Ok(Said::again("fault without a code".into(), reply.retry_after)),
         };
-        if let Some(fault) = wire::fault(body) {
-            return match fault.code {
-                Some(code @ (5014 | 6005)) => Err(FarError::SenderRefused(code)),
-                Some(code @ (3 | 5 | 5002 | 5012)) => Err(FarError::Refused(format!("fault {code}"))),
-                Some(PROTECTED_IDENTITY) => Ok(Said::At(Answered::Refused(Reason::Protected, fault))),
-                // What §4.3 has as permanent, and is about an id or the size.
-                Some(1 | 5001 | 5005 | 5016 | 5019 | COMPANY_FORM | NOT_EXIST_IDENTITY) => {
-                    Ok(Said::At(Answered::Refused(Reason::RefusedForGood, fault)))
-                }
-                // What it has as transient, and what it has not.
-                Some(code) => {
-                    let cause = format!("fault {code}");
-                    Ok(Said::Again { cause, fault: Some(fault), wait: reply.retry_after })
-                }
-                None => Ok(Said::again("fault without a code".into(), reply.retry_after)),
-            };
+    }
+    match wire::reachability(body) {
+        // As it would be of another question.
+        Ok(Answer::Response(entries))
+            if !entries.is_empty() && !entries.iter().any(|entry| asked.contains(&entry.recipient)) =>
+        {
+            Ok(Said::again("an answer about others".into(), None))
         }
-        match wire::reachability(body) {
-            Ok(Answer::Response(entries)) if status == 200 => Ok(Said::At(Answered::Entries(entries))),
-            _ => Ok(Said::again(format!("HTTP {status} without a readable answer"), None)),
-        }
+        Ok(Answer::Response(entries)) if status == 200 => Ok(Said::At(Answered::Entries(entries))),
+        _ => Ok(Said::again(format!("HTTP {status} without a readable answer"), None)),
     }
 }
 
@@ -337,5 +363,54 @@ enum Said {
 impl Said {
     const fn again(cause: String, wait: Option<Duration>) -> Self {
         Self::Again { cause, fault: None, wait }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, body: String) -> Reply {
+        let status = hyper::StatusCode::from_u16(status).expect("a status");
+        Reply { status, media_type: "text/xml".into(), retry_after: None, body: Ok(body.into()) }
+    }
+
+    fn answer(ids: &[&str]) -> String {
+        let entries: String = ids
+            .iter()
+            .map(|id| {
+                format!(
+                    "<r3:return><AccountStatus><RecipientId>{id}</RecipientId><Type>Not</Type><Pending>false</Pending>\
+                     </AccountStatus><SenderAccepted>false</SenderAccepted></r3:return>"
+                )
+            })
+            .collect();
+        format!(
+            r#"<S:Envelope xmlns:S="{}" xmlns:r3="{}" xmlns="{}"><S:Body><r3:isReachableResponse>{entries}</r3:isReachableResponse></S:Body></S:Envelope>"#,
+            wire::SOAP,
+            wire::RECIPIENT_V3,
+            wire::RECIPIENT
+        )
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_none_and_one_about_more_is_taken() {
+        let [a, b, c] = ["191212121212", "192705178354", "162021004748"];
+        let asked = [a, b].map(|id| Identity::pattern(id).expect("an identity")).into();
+        for (ids, taken, worth) in [
+            (&[b, a][..], true, Worth::Clear),
+            (&[b], true, Worth::Clear),
+            (&[], true, Worth::Clear),
+            (&[b, c], true, Worth::Beside),
+            (&[c], false, Worth::Unclear),
+        ] {
+            let (said, of) = weigh(&asked, &reply(200, answer(ids)));
+            assert_eq!(matches!(said, Ok(Said::At(Answered::Entries(_)))), taken, "{ids:?}");
+            assert_eq!(of, worth, "{ids:?}");
+        }
+        for (status, worth) in [(429, Worth::Clear), (503, Worth::Unclear), (500, Worth::Unclear), (401, Worth::Clear)]
+        {
+            assert_eq!(weigh(&asked, &reply(status, String::new())).1, worth, "{status}");
+        }
     }
 }

@@ -118,8 +118,9 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
         if !was_shut
             && desk.gateway.breaker().failing_for(Instant::now()).is_some_and(|at| at > desk.settings.give_up_after)
         {
-            stop(run, desk, format!("{} has not answered for {:?}", desk.settings.name, desk.settings.give_up_after))
-                .await?;
+            let why = format!("{} has not answered for {:?}", desk.settings.name, desk.settings.give_up_after);
+            let last = desk.gateway.last_failure().map(|last| format!("; {last}"));
+            stop(run, desk, why + &last.unwrap_or_default()).await?;
             break;
         }
         if let Some(from) = run.play.take_routed(desk.index) {
@@ -195,6 +196,12 @@ async fn stop(run: &Run, desk: &Desk, why: String) -> Result<(), Error> {
         seen.stopped.store(true, Ordering::Relaxed);
     }
     Ok(run.journal.operator_stopped(run.number(desk.index), true).await?)
+}
+
+/// Stops the desk for what was said of one of its statements: it may be its address alone that is wrong.
+async fn refused(run: &Run, desk: &Desk, ordinal: u64, address: &Address, cause: &str) -> Result<(), Error> {
+    let (name, place) = (&desk.settings.name, address.place());
+    stop(run, desk, format!("{name}: {cause} (statement {ordinal}, {place})")).await
 }
 
 fn doubtful_item(open: OpenIntent) -> Item {
@@ -347,7 +354,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item, room: OwnedSemapho
         };
         let lease = match lease {
             Ok(lease) => lease,
-            Err(error) => return unconnected(run, desk, item, error).await,
+            Err(error) => return unconnected(run, desk, item, &address, error).await,
         };
         if closing.is_cancelled() {
             return stays;
@@ -378,7 +385,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item, room: OwnedSemapho
             }
             Attempted::Unconnected(error) => {
                 item.routed.attempts -= 1;
-                return unconnected(run, desk, item, error).await;
+                return unconnected(run, desk, item, &address, error).await;
             }
         };
         match verdict {
@@ -389,7 +396,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item, room: OwnedSemapho
             }
             Verdict::InDoubt(reason) => return in_doubt(run, desk, item, intent, reason).await,
             Verdict::Stop { cause, .. } if item.doubt.is_some() => {
-                stop(run, desk, format!("{}: {cause}", desk.settings.name)).await?;
+                refused(run, desk, ordinal, &address, &cause).await?;
                 return in_doubt(run, desk, item, intent, Reason::UnclearAnswer).await;
             }
             // After a request that may have arrived, nothing but a delivery settles it.
@@ -418,7 +425,7 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item, room: OwnedSemapho
             }
             Verdict::Stop { cause, code, call_id } => {
                 over(run, &item, Fault { code, call_id, detail: cause.clone() }, Duration::ZERO).await?;
-                stop(run, desk, format!("{}: {cause}", desk.settings.name)).await?;
+                refused(run, desk, ordinal, &address, &cause).await?;
                 return stays;
             }
             Verdict::NotDelivered => {
@@ -439,10 +446,11 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item, room: OwnedSemapho
 }
 
 /// There is no connection to the operator: somebody must act, or it is tried again soon.
-async fn unconnected(run: &Run, desk: &Desk, item: Item, error: CallError) -> Result<Back, Error> {
+async fn unconnected(run: &Run, desk: &Desk, item: Item, address: &Address, error: CallError) -> Result<Back, Error> {
     if matches!(error, CallError::Untrusted(_) | CallError::CertificateRefused(_)) {
-        stop(run, desk, format!("{}: {error}", desk.settings.name)).await?;
-        return Ok(Back::Left(item.routed.work.span.ordinal));
+        let ordinal = item.routed.work.span.ordinal;
+        refused(run, desk, ordinal, address, &error.to_string()).await?;
+        return Ok(Back::Left(ordinal));
     }
     tracing::debug!(operator = desk.settings.name, %error, "no connection");
     Ok(Back::Later(Box::new(item), Instant::now() + Duration::from_millis(100)))

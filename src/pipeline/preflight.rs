@@ -4,7 +4,7 @@
 
 use super::keys::{PRINTER, Role, certificate_file, needed_until, recipient};
 use crate::config::{Config, KeySource};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Result, chain};
 use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
 use crate::prepare::keys::{Certificate, Credential};
 use jiff::Timestamp;
@@ -174,15 +174,4 @@ fn handshakes(config: &Config, tls: &Tls) -> Result<Vec<Checked>> {
         Checked::new(Of::Gateway, what, lease.map(|_| format!("{address} answers")).map_err(|error| error.to_string()))
     });
     Ok(checked.collect())
-}
-
-/// An error and its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(at) = cause {
-        text.push_str(&format!(": {at}"));
-        cause = at.source();
-    }
-    text
 }

@@ -9,8 +9,8 @@
 
 use super::keys::{Role, Which, needed_until, recipient};
 use super::open::Run;
-use super::preflight::chain;
 use crate::config::{Config, KeySource};
+use crate::error::chain;
 use crate::prepare::keys::{Certificate, KeyError};
 use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;

@@ -1,9 +1,9 @@
 //! One attempt: connection, permit, intent on disk, first byte, verdict. In this order and no other. A connection that
 //! has become old while it waited for the permit is replaced before the intent.
 
-use super::verdict::{Verdict, verdict};
+use super::verdict::Verdict;
 use crate::domain::Identity;
-use crate::gateway::{Address, CallError, Gateway, Lease, Pacer, Place, Shut, Slot};
+use crate::gateway::{Address, CallError, Gateway, Lease, Pacer, Place, Reply, Shut, Slot};
 use hyper::body::Bytes;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -91,8 +91,9 @@ pub async fn attempt<E>(
         };
         return Ok(Attempted::Made(Verdict::again(cause, None, false), what.gateway.give_back(lease)));
     }
-    let (end, place) = what.gateway.post(lease, what.address, what.body).await;
-    Ok(Attempted::Made(verdict(what.recipient, &end), place))
+    let judge = |reply: &Reply| Verdict::judge(what.recipient, reply);
+    let (answered, place) = what.gateway.post(lease, what.address, what.body, judge).await;
+    Ok(Attempted::Made(answered.unwrap_or_else(Verdict::without_answer), place))
 }
 
 async fn permit(pacer: &Pacer, least: Duration, drain: &CancellationToken) -> Result<Slot, Shut> {

@@ -8,4 +8,4 @@ pub mod retry;
 mod verdict;
 
 pub use attempt::{Attempt, Attempted, attempt};
-pub use verdict::{Verdict, verdict};
+pub use verdict::Verdict;

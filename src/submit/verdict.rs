@@ -2,7 +2,7 @@
 
 use crate::domain::{Identity, Reason};
 use crate::gateway::wire::{self, Answer, Fault};
-use crate::gateway::{CallError, Reply};
+use crate::gateway::{CallError, Reply, Worth};
 use std::time::Duration;
 
 /// What an attempt came to. Split by what is done next.
@@ -55,23 +55,12 @@ pub enum Verdict {
     InDoubt(Reason),
 }
 
-/// Judges the end of an attempt for this recipient.
-///
-/// *Source*: architecture, path of one statement, step 8; fault codes of the protocol sheet §4.2 and §4.3.
-pub fn verdict(recipient: &Identity, end: &Result<Reply, CallError>) -> Verdict {
-    match end {
-        Err(CallError::NotSent(cause)) => Verdict::again(cause.clone(), None, false),
-        Err(error @ (CallError::Untrusted(_) | CallError::CertificateRefused(_))) => {
-            Verdict::Stop { cause: error.to_string(), code: None, call_id: None }
-        }
-        Err(CallError::Unclear(reason)) => Verdict::InDoubt(*reason),
-        Ok(reply) => of_reply(recipient, reply),
-    }
-}
-
 fn of_reply(recipient: &Identity, reply: &Reply) -> Verdict {
     let status = reply.status.as_u16();
-    // What the HTTP status says alone, whatever the body.
+    if status != 200 && says_delivered(reply) {
+        return Verdict::InDoubt(Reason::UnclearAnswer);
+    }
+    // What the HTTP status says alone, whatever else the body.
     match status {
         429 | 503 => return Verdict::again(format!("HTTP {status}"), reply.retry_after, true),
         401 | 403 => return Verdict::stop(format!("HTTP {status}: the operator does not accept us")),
@@ -90,6 +79,14 @@ fn of_reply(recipient: &Identity, reply: &Reply) -> Verdict {
         400 | 415 | 422 => Verdict::Refused { reason: Reason::RefusedForGood, code: None, call_id: None },
         _ => Verdict::InDoubt(Reason::UnclearAnswer),
     }
+}
+
+/// Whether the body tells of a delivery, to whomever: under a status that says otherwise, that is two things.
+fn says_delivered(reply: &Reply) -> bool {
+    reply
+        .body
+        .as_ref()
+        .is_ok_and(|body| matches!(wire::delivery(body), Ok(Answer::Response(result)) if result.delivered))
 }
 
 fn of_body(recipient: &Identity, reply: &Reply) -> Verdict {
@@ -129,6 +126,24 @@ fn of_fault(code: u32, call_id: Option<String>, wait: Option<Duration>) -> Verdi
 }
 
 impl Verdict {
+    /// Judges an answer to an attempt for this recipient, and what it is worth.
+    ///
+    /// *Source*: architecture, path of one statement, step 8; fault codes of the protocol sheet §4.2 and §4.3.
+    pub fn judge(recipient: &Identity, reply: &Reply) -> (Self, Worth) {
+        let verdict = of_reply(recipient, reply);
+        let worth = if matches!(verdict, Self::InDoubt(_)) { Worth::Unclear } else { Worth::Clear };
+        (verdict, worth)
+    }
+
+    /// What an attempt without an answer came to.
+    pub fn without_answer(error: CallError) -> Self {
+        match error {
+            CallError::NotSent(cause) => Self::again(cause, None, false),
+            CallError::Untrusted(_) | CallError::CertificateRefused(_) => Self::stop(error.to_string()),
+            CallError::Unclear(reason) => Self::InDoubt(reason),
+        }
+    }
+
     pub(super) fn again(cause: String, wait: Option<Duration>, counts: bool) -> Self {
         Self::Again { cause, code: None, call_id: None, wait, counts }
     }
@@ -148,13 +163,13 @@ mod tests {
         Identity::parse("191212121212").expect("an identity")
     }
 
-    fn reply(status: u16, media_type: &str, body: &str) -> Result<Reply, CallError> {
-        Ok(Reply {
+    fn reply(status: u16, media_type: &str, body: &str) -> Reply {
+        Reply {
             status: StatusCode::from_u16(status).expect("a status"),
             media_type: media_type.into(),
             retry_after: None,
             body: Ok(Bytes::from(body.to_owned())),
-        })
+        }
     }
 
     fn answer(recipient: &str, delivered: &str) -> String {
@@ -170,7 +185,9 @@ mod tests {
     }
 
     fn of(status: u16, media_type: &str, body: &str) -> Verdict {
-        verdict(&recipient(), &reply(status, media_type, body))
+        let (verdict, worth) = Verdict::judge(&recipient(), &reply(status, media_type, body));
+        assert_eq!(worth == Worth::Unclear, matches!(verdict, Verdict::InDoubt(_)), "{verdict:?}");
+        verdict
     }
 
     #[test]
@@ -183,8 +200,9 @@ mod tests {
         assert_eq!(of(200, "text/html", &good), unclear);
         assert_eq!(of(200, "text/xml", &good[..good.len() - 20]), unclear);
         assert_eq!(of(200, "text/xml", ""), unclear);
-        for status in [202, 204, 408, 409, 500, 501, 502, 504] {
+        for status in [202, 204, 301, 400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 501, 502, 503, 504] {
             assert_eq!(of(status, "text/xml", &good), unclear, "{status}");
+            assert_eq!(of(status, "text/html", &good), unclear, "{status}");
         }
     }
 
@@ -220,7 +238,9 @@ mod tests {
     #[test]
     fn statuses_that_speak_for_themselves() {
         for status in [429, 503] {
-            assert!(matches!(of(status, "text/html", "<html>"), Verdict::Again { counts: true, .. }));
+            for body in ["<html>", "", &answer("191212121212", "false"), &faulted(6006)] {
+                assert!(matches!(of(status, "text/html", body), Verdict::Again { counts: true, .. }), "{body}");
+            }
         }
         for status in [301, 401, 403, 404] {
             assert!(matches!(of(status, "text/html", "<html>"), Verdict::Stop { .. }));
@@ -230,7 +250,7 @@ mod tests {
 
     #[test]
     fn errors_of_the_connection() {
-        let of = |error| verdict(&recipient(), &Err(error));
+        let of = Verdict::without_answer;
         assert!(matches!(of(CallError::NotSent("x".into())), Verdict::Again { counts: false, .. }));
         assert!(matches!(of(CallError::CertificateRefused("x".into())), Verdict::Stop { .. }));
         assert!(matches!(of(CallError::Untrusted("x".into())), Verdict::Stop { .. }));

@@ -253,6 +253,11 @@ fn whoever_refuses_us_is_left_alone_and_the_others_get_all_of_theirs() {
         let report = world.report_of(output, 69);
         assert_eq!(said.matches("refused: ").count(), pair.len(), "{names:?}: {said}");
         agree(&world, &run, &world.ledger()[before..]);
+        // Which of its statements it was, and where that went.
+        for at in order.iter().take(pair.len()) {
+            let place = format!(", https://{}/service/v3)", server(&world, at));
+            assert!(said.contains(" (statement ") && said.contains(&place), "{names:?} at {at}: {said}");
+        }
         for none in ["failed", "in_doubt", "held"] {
             assert_eq!(count(&report, none), 0, "{names:?}: {report}");
         }
@@ -274,6 +279,14 @@ fn whoever_refuses_us_is_left_alone_and_the_others_get_all_of_theirs() {
         assert!(accepted.values().all(|times| *times == 1), "{names:?}");
         assert_eq!(accepted.len() as u64, count(&report, "delivered"), "{names:?}: {report}");
     }
+}
+
+/// Host and port of a gateway by its name in scenarios.
+fn server(world: &World, at: &str) -> String {
+    let settings = std::fs::read_to_string(world.config()).unwrap();
+    let mut addresses = settings.lines().filter_map(|line| line.split_once("address = \"https://"));
+    let place = ["far", "a", "b", "c"].iter().position(|name| *name == at).unwrap();
+    addresses.nth(place).unwrap().1.split('/').next().unwrap().to_owned()
 }
 
 /// An operator's organisation number by its letter.
@@ -366,6 +379,17 @@ fn a_far_that_names_another_type_is_no_failing_one() {
     assert!(count(&report, "delivered") > 20, "{report}");
 }
 
+/// As when it answers one question twice, and every later one with the answer to the one before.
+#[test]
+fn a_far_that_answers_another_question_is_asked_again() {
+    let mut world = World::new(&[]);
+    let export = world.export("export.xml", 30, &["--addressable", "--employers", "1"]);
+    begin(&mut world, &rule("far", &Manner { play: "other-recipient".into(), more: "" }, "from = 1\nto = 3"), "");
+    let report = world.send(&export, "run", 0);
+    assert_eq!(count(&report, "pending"), 0, "{report}");
+    assert!(count(&report, "delivered") > 10, "{report}");
+}
+
 /// What FaR answers again and again about some recipients alone is theirs: they end, named, never sent and never on paper,
 /// and all others are reached.
 #[test]
@@ -456,7 +480,11 @@ fn the_breaker_opens_and_probes_and_nothing_is_lost_by_it() {
     let report = world.report_of(output, 0);
     for (at, name) in [("far", "FaR"), ("a", "Sandlådan Ett"), ("b", "Sandlådan Två"), ("c", "Sandlådan Tre")] {
         let about = |words: &str| log.lines().any(|line| line.contains(words) && line.contains(name));
-        assert!(about("gateway does not answer, waiting before the next probe"), "{at} opens: {log}");
+        let opens = log.lines().find(|line| {
+            line.contains("gateway does not answer, waiting before the next probe") && line.contains(name)
+        });
+        let opens = opens.unwrap_or_else(|| panic!("{at} opens: {log}"));
+        assert!(opens.contains(&server(&world, at)) && opens.contains("no connection: "), "{at} says why: {opens}");
         assert!(about("gateway answers again"), "{at} closes: {log}");
     }
     assert_eq!(world.accepted().len() as u64, count(&report, "delivered"));
@@ -464,18 +492,27 @@ fn the_breaker_opens_and_probes_and_nothing_is_lost_by_it() {
     agree(&world, "run", &world.ledger());
 }
 
-/// A service is down and its server answers all the same, with pages of its own: what may have arrived is in doubt, and
+/// A service is down and its server answers all the same, with pages or faults of its own or what it said before: what may have arrived is in doubt, and
 /// the rest is not sent after it.
 #[test]
 fn a_service_that_is_down_behind_its_server_puts_little_in_doubt() {
     let mut world = World::new(&[]);
-    for (round, play) in ["500", "wrong-type", "truncated", "empty"].into_iter().enumerate() {
+    let plays = ["500", "wrong-type", "truncated", "empty", "fault-without-detail", "other-recipient"];
+    for (round, play) in plays.into_iter().enumerate() {
         let export = world.export("export.xml", 240, &["--addressable", "--seed", &(round + 1).to_string()]);
         begin(&mut world, &rule("b", &Manner { play: play.into(), more: "" }, "from = 3"), "");
         world.configure(|settings| settings.replace("give_up_after = \"5m\"", "give_up_after = \"3s\""));
         let before = world.ledger().len();
         let run = format!("run-{round}");
-        let report = world.send(&export, &run, 69);
+        let output = world.send_command(&export, &run).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let report = world.report_of(output, 69);
+        let why = format!(
+            "has not answered for 3s; {}: HTTP {}",
+            server(&world, "b"),
+            if matches!(play, "500" | "fault-without-detail") { 500 } else { 200 }
+        );
+        assert!(said.contains(&why), "{play}: {said}");
         agree(&world, &run, &world.ledger()[before..]);
         // What was under way when it began, and a probe now and then.
         let in_doubt = count(&report, "in_doubt");

@@ -6,7 +6,7 @@ use super::{Known, ROUNDS};
 use crate::config::{Config, Rate};
 use crate::domain::{Identity, Windows};
 use crate::error::{Error, Exit, Result};
-use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
+use crate::gateway::{Address, Gateway, GatewaySettings, Tls, Worth};
 use crate::lookup::{Far, Found, Heard};
 use crate::prepare::keys::Credential;
 use futures::StreamExt;
@@ -150,7 +150,7 @@ async fn post(gateways: &[Gateway], posts: &[Post]) -> Result<()> {
             let silent = |error| Error::because(Exit::Storage, "the sandbox's operator", error);
             let gateway = gateways.get(*operator).ok_or_else(|| Error::new(Exit::Storage, "FaR names no operator"))?;
             let lease = gateway.lease(address).await.map_err(silent)?;
-            gateway.post(lease, address, Bytes::from(body.clone())).await.0.map(drop).map_err(silent)
+            gateway.post(lease, address, Bytes::from(body.clone()), |_| ((), Worth::Clear)).await.0.map_err(silent)
         })
         .buffer_unordered(UNDER_WAY);
     while let Some(posted) = under_way.next().await {

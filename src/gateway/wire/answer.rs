@@ -123,7 +123,7 @@ pub(super) fn delivery_by_tree(body: &[u8]) -> Result<Answer<DeliveryResult>, Wi
 }
 
 /// Reads the answer to isReachable. Entries whose RecipientId is no identity are left out: nobody asked for them. So are
-/// those that say something twice: they say nothing.
+/// those that lack something, have a word of their own for it, or say it twice: they say nothing, and the others hold.
 pub fn reachability(body: &[u8]) -> Result<Answer<Vec<Reachability>>, WireError> {
     match ordinary::reachability(body) {
         Some(entries) => Ok(Answer::Response(entries)),
@@ -141,44 +141,32 @@ pub(super) fn reachability_by_tree(body: &[u8]) -> Result<Answer<Vec<Reachabilit
         .said()
         .filter(|said| said.is(RECIPIENT_V3, "isReachableResponse"))
         .ok_or(WireError::Lacks("isReachableResponse"))?;
-    response
-        .children(RECIPIENT_V3, "return")
-        .filter_map(|entry| one_reachability(entry).transpose())
-        .collect::<Result<Vec<_>, _>>()
-        .map(Answer::Response)
+    Ok(Answer::Response(response.children(RECIPIENT_V3, "return").filter_map(one_reachability).collect()))
 }
 
 /// What an entry says once.
 const ONCE: [&str; 8] =
     ["AccountStatus", "RecipientId", "Pending", "Type", "ServiceSupplier", "Id", "ServiceAdress", "SenderAccepted"];
 
-fn one_reachability(entry: &Node) -> Result<Option<Reachability>, WireError> {
+fn one_reachability(entry: &Node) -> Option<Reachability> {
     if entry.says_twice(RECIPIENT, &ONCE) {
-        return Ok(None);
+        return None;
     }
-    let status = entry.child(RECIPIENT, "AccountStatus").ok_or(WireError::Lacks("AccountStatus"))?;
-    let id = status.child(RECIPIENT, "RecipientId").ok_or(WireError::Lacks("RecipientId"))?;
-    let Ok(recipient) = Identity::pattern(id.text.trim()) else { return Ok(None) };
-    let mailbox = match status.child(RECIPIENT, "Type").map(|kind| kind.text.trim()) {
-        Some("Secure") => MailboxType::Secure,
-        Some("Anonymous") => MailboxType::Anonymous,
-        Some("Not") => MailboxType::Not,
-        _ => return Err(WireError::Lacks("AccountStatus/Type")),
+    let status = entry.child(RECIPIENT, "AccountStatus")?;
+    let recipient = Identity::pattern(status.child(RECIPIENT, "RecipientId")?.text.trim()).ok()?;
+    let mailbox = match status.child(RECIPIENT, "Type")?.text.trim() {
+        "Secure" => MailboxType::Secure,
+        "Anonymous" => MailboxType::Anonymous,
+        "Not" => MailboxType::Not,
+        _ => return None,
     };
-    let pending = status.child(RECIPIENT, "Pending").and_then(Node::boolean).ok_or(WireError::Lacks("Pending"))?;
-    let sender_accepted =
-        entry.child(RECIPIENT, "SenderAccepted").and_then(Node::boolean).ok_or(WireError::Lacks("SenderAccepted"))?;
+    let pending = status.child(RECIPIENT, "Pending").and_then(Node::boolean)?;
+    let sender_accepted = entry.child(RECIPIENT, "SenderAccepted").and_then(Node::boolean)?;
     let text = |node: &Node, name| node.child(RECIPIENT, name).map(|at| at.text.trim().to_owned()).unwrap_or_default();
     let supplier = status
         .child(RECIPIENT, "ServiceSupplier")
         .map(|supplier| ServiceSupplier { id: text(supplier, "Id"), service_address: text(supplier, "ServiceAdress") });
-    Ok(Some(Reachability { recipient, mailbox, pending, sender_accepted, supplier }))
-}
-
-/// Whether a body may be SOAP that says something: a response or a fault.
-pub fn may_say(body: &[u8]) -> bool {
-    let has = |what: &[u8]| memchr::memmem::find(body, what).is_some();
-    has(b"Envelope") && (has(b"Response") || has(b"Fault"))
+    Some(Reachability { recipient, mailbox, pending, sender_accepted, supplier })
 }
 
 /// Reads a fault, if the body is one: of any SOAP envelope, whatever the HTTP status.
@@ -434,6 +422,39 @@ mod tests {
         let named = TRUE.replace("3832352f-fa74-4c17-ab6a-a6e3ab8324f3", "for 19121212-1212, 191212121212");
         let Ok(Answer::Response(result)) = delivery(named.as_bytes()) else { panic!("no response") };
         assert!(!result.trans_id.contains("1212"), "{}", result.trans_id);
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_says_nothing_and_the_others_hold() {
+        let entry = |id: &str| {
+            format!(
+                "<r3:return><AccountStatus><RecipientId>{id}</RecipientId><Type>Not</Type><Pending>false</Pending>\
+                 </AccountStatus><SenderAccepted>false</SenderAccepted></r3:return>"
+            )
+        };
+        let [first, odd, last] = ["191212121212", "162021004748", "192705178354"];
+        let of = |entries: &str| {
+            let body = format!(
+                r#"<S:Envelope xmlns:S="{SOAP}"><S:Body><r3:isReachableResponse xmlns:r3="{RECIPIENT_V3}" xmlns="{RECIPIENT}">{entries}</r3:isReachableResponse></S:Body></S:Envelope>"#
+            );
+            let Ok(Answer::Response(entries)) = reachability(body.as_bytes()) else { panic!("unreadable: {body}") };
+            entries.iter().map(|entry| entry.recipient.expose().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[first, odd, last].map(entry).concat()), [first, odd, last]);
+        for (from, to) in [
+            ("<Type>Not</Type>", "<Type>Company</Type>"),
+            ("<Type>Not</Type>", ""),
+            ("<Pending>false</Pending>", ""),
+            ("<Pending>false</Pending>", "<Pending>maybe</Pending>"),
+            ("<SenderAccepted>false</SenderAccepted>", ""),
+            ("<SenderAccepted>false</SenderAccepted>", "<SenderAccepted/>"),
+            ("<RecipientId>162021004748</RecipientId>", ""),
+            ("AccountStatus>", "Account>"),
+        ] {
+            let changed = entry(odd).replace(from, to);
+            assert_ne!(changed, entry(odd));
+            assert_eq!(of(&(entry(first) + &changed + &entry(last))), [first, last], "{to}");
+        }
     }
 
     #[test]

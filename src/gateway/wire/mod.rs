@@ -10,8 +10,7 @@ mod ordinary;
 mod request;
 
 pub use answer::{
-    Answer, DeliveryResult, Fault, MailboxType, Reachability, ServiceSupplier, WireError, delivery, fault, may_say,
-    reachability,
+    Answer, DeliveryResult, Fault, MailboxType, Reachability, ServiceSupplier, WireError, delivery, fault, reachability,
 };
 pub use encoding::in_utf8;
 pub use request::is_reachable;

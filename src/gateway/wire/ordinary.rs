@@ -173,7 +173,12 @@ impl<'a> Scan<'a> {
             }
             self.scope.try_push(declared).ok()?;
         };
-        let (prefix, local) = tag.split_once(':').unwrap_or(("", tag));
+        let (prefix, local) = match tag.split_once(':') {
+            // No name begins with a colon.
+            Some(("", _)) => return None,
+            Some(parts) => parts,
+            None => ("", tag),
+        };
         let bound = self.scope.iter().rev().find(|(known, _)| *known == prefix)?.1;
         if local != name || bound != namespace || !prefix.is_empty() && !is_name(prefix) {
             return None;
@@ -319,6 +324,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_colon_without_a_prefix_is_no_name() {
+        let texts = ["t", "191212121212", "true"];
+        let body = answer(["S", "v", ""], "", "", "", texts, true);
+        assert!(delivery(body.as_bytes()).is_some());
+        let colon = body.replace("<TransId", "<:TransId").replace("</TransId", "</:TransId");
+        assert_ne!(colon, body);
+        assert_eq!(delivery(colon.as_bytes()), None);
     }
 
     /// A `return` of isReachable with these prefixes, blanks and texts.
