@@ -19,8 +19,8 @@ use crate::lookup::Far;
 use crate::prepare::encrypt::CmsRecipient;
 use crate::prepare::{Job, Made, PrepareError, SignedBy, Workshop};
 use crate::track::{
-    DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
-    RunHeader, RunOperator, Work, control,
+    DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, Register,
+    RunExport, RunHeader, RunOperator, STARTED, Work, control,
 };
 use crate::watch::{self, Handshakes, Progress, Stage};
 use futures::future::try_join_all;
@@ -160,6 +160,8 @@ fn go_on(order: &Order) -> Result<Ended> {
     // The run before its gateways: who has both is told that the run is taken.
     let journal = Journal::open(&order.run, &installation)?;
     let locks = lock(&config, &installation)?;
+    // With the gateways, so that nobody goes on with another copy of the run.
+    Register::open(&installation)?.is_current(&journal)?;
     let header = journal.header();
     let fingerprints = fingerprints(&header)?;
     same_exports(&order.exports, &fingerprints)?;
@@ -227,7 +229,9 @@ fn same_exports(named: &[PathBuf], exports: &[ExportFingerprint]) -> Result<()> 
 
 fn take_through(run: Run, remembered: Remembered) -> Result<Ended> {
     let line = watch::show(Arc::clone(&run.progress));
-    run.note("start", env!("CARGO_PKG_VERSION"));
+    // Both before anything leaves: older copies of the run are known by it.
+    futures::executor::block_on(run.journal.note_durably(STARTED, env!("CARGO_PKG_VERSION")))?;
+    Register::open(&run.installation)?.note_step(&run.journal)?;
     if run.journal.phase() == Phase::Intake {
         let released = release::read(&run)?;
         release::brake(&run, &released, remembered.accept_rejects)?;

@@ -37,6 +37,9 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
         return Err(Error::new(Exit::Usage, message)
             .remedy("resume it, and settle what is in doubt; --even-pending gives up that this run ever sends them"));
     }
+    let register = Register::open(&installation)?;
+    let found = register.is_given_up(&journal.header().run_id)?;
+    let current = found || register.is_current(&journal).is_ok();
     let purged = measure(&run.join(COPIES));
     let text = format!(
         "{} files, {} bytes, {pending} pending and {in_doubt} in doubt, by {}",
@@ -47,6 +50,13 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
     installation.audit(&format!("purge: run {}: {text}", journal.header().run_id))?;
     // Before it is done: what is missing afterwards is known to be missing by decision.
     futures::executor::block_on(journal.note_durably(PURGED, &text))?;
+    if found {
+        // It was given up as lost and is there again: what it sent is known again, and nothing of it waits any more.
+        register.begin(&journal.header().run_id, run)?;
+    }
+    if current {
+        register.note_step(&journal)?;
+    }
     remove(run, &journal)?;
     Ok(purged)
 }

@@ -90,6 +90,8 @@ const CHANGES: usize = 4096;
 const BATCHES: usize = 4;
 /// How long commands that read a run may keep it from being gone on with.
 const READERS: Duration = Duration::from_secs(120);
+/// What the event is called by which a process begins to send, or goes on.
+pub const STARTED: &str = "start";
 /// What the event is called by which a person gives up that the run ever sends what still waits.
 pub const PURGED: &str = "purged";
 
@@ -474,6 +476,11 @@ impl Journal {
     /// How many events of a kind there are, of those committed.
     pub fn events_of(&self, kind: &str) -> Result<u64, TrackError> {
         self.read(|conn| pages::events_of(conn, kind))
+    }
+
+    /// How often a process has begun, or gone on, or purged the run: a copy that was made before has fewer.
+    pub fn steps(&self) -> Result<u64, TrackError> {
+        Ok(self.events_of(STARTED)? + self.events_of(PURGED)?)
     }
 
     /// Keeps the pulse of the running send, in place of the last one; durable with the next group.

@@ -230,6 +230,119 @@ fn a_run_that_is_lost_keeps_others_from_sending_until_it_is_given_up() {
     world.send(&export, "after", 0);
 }
 
+/// Copies a run's folder, as a backup does.
+fn copy(world: &World, from: &str, to: &str) {
+    assert!(Command::new("cp").arg("-a").args([world.path(from), world.path(to)]).status().unwrap().success());
+}
+
+fn put_back(world: &World, copy: &str, run: &str) {
+    let _ = std::fs::remove_dir_all(world.path(run));
+    std::fs::rename(world.path(copy), world.path(run)).unwrap();
+}
+
+#[test]
+fn a_folder_that_is_older_than_its_run_sends_nothing() {
+    let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
+    let export = world.export("export.xml", 150, &[]);
+    drained(&world, &export);
+    copy(&world, "run", "first");
+    copy(&world, "run", "second");
+    // A process goes on with it, and is killed.
+    let before = world.ledger().len();
+    let mut child = resume(&world).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while world.ledger().len() < before + 5 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    copy(&world, "run", "last");
+    put_back(&world, "first", "run");
+    let before = world.ledger().len();
+    let words = ["a process has gone on with the run", "bring the folder back as it was last", "purge --even-pending"];
+    refused(resume(&world), 64, &words);
+    refused(world.send_command(&export, "run"), 64, &words);
+    let mut settle = utskick(["resolve", "--as", "resend"]);
+    settle.arg(world.path("run"));
+    refused(settle, 64, &words);
+    assert_eq!(world.ledger().len(), before, "something left from a folder that is older than its run");
+    // As it was last it goes on, and then it is finished, or waits for a person alone.
+    put_back(&world, "last", "run");
+    let ended = resume(&world).output().unwrap();
+    assert!(matches!(ended.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&ended.stderr));
+    put_back(&world, "second", "run");
+    let before = world.ledger().len();
+    let words = ["has finished since", "send the export in a new run"];
+    refused(resume(&world), 64, &words);
+    refused(world.send_command(&export, "run"), 64, &words);
+    // The register has all of it.
+    world.send_command(&export, "next").output().unwrap();
+    assert_eq!(world.ledger().len(), before);
+    assert!(world.accepted().values().all(|times| *times == 1));
+}
+
+#[test]
+fn of_two_copies_of_a_run_only_one_goes_on() {
+    let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
+    let export = world.export("export.xml", 100, &[]);
+    drained(&world, &export);
+    copy(&world, "run", "copy");
+    let run_of = |name: &str| {
+        let mut command = utskick(["resume", "--json"]);
+        command.arg(world.path(name));
+        command
+    };
+    let named = world.path("run");
+    refused(run_of("copy"), 64, &["it is a copy", named.to_str().unwrap(), "move it away"]);
+    // The other one is moved away: this is the run now, wherever it is moved to, and by whatever name it is called.
+    std::fs::rename(world.path("run"), world.path("away")).unwrap();
+    std::os::unix::fs::symlink("copy", world.path("link")).unwrap();
+    let mut child = run_of("link").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let before = world.ledger().len();
+    while world.ledger().len() < before + 5 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    let before = world.ledger().len();
+    refused(run_of("away"), 64, &["it is a copy", world.path("copy").to_str().unwrap()]);
+    std::fs::rename(world.path("copy"), world.path("moved")).unwrap();
+    refused(run_of("away"), 64, &["a process has gone on with the run"]);
+    assert_eq!(world.ledger().len(), before);
+    world.resume("moved", 0);
+    refused(run_of("away"), 64, &["has finished since"]);
+    assert!(world.accepted().values().all(|times| *times == 1));
+}
+
+#[test]
+fn a_run_that_was_given_up_and_is_found_again_sends_nothing_and_its_sent_are_known_again() {
+    let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
+    let export = world.export("export.xml", 100, &[]);
+    drained(&world, &export);
+    std::fs::rename(world.path("run"), world.path("away")).unwrap();
+    let mut give_up = utskick(["purge", "--lost", "--yes", "--config"]);
+    give_up.arg(world.config()).arg(world.path("run"));
+    refused(give_up, 0, &["is given up"]);
+    std::fs::rename(world.path("away"), world.path("run")).unwrap();
+    let before = world.ledger().len();
+    let words = ["given up as lost", "purge --even-pending", "new run"];
+    refused(resume(&world), 64, &words);
+    refused(world.send_command(&export, "run"), 64, &words);
+    let mut purge = utskick(["purge", "--yes", "--even-pending"]);
+    refused(
+        {
+            purge.arg(world.path("run"));
+            purge
+        },
+        0,
+        &["removed"],
+    );
+    refused(resume(&world), 65, &["purged"]);
+    assert_eq!(world.ledger().len(), before);
+    let report = world.send(&export, "next", 0);
+    assert_eq!(count(&report, "already_sent"), before as u64, "{report}");
+    assert!(world.accepted().values().all(|times| *times == 1));
+}
+
 #[test]
 fn an_export_of_another_encoding_that_is_read_in_place_is_gone_on_with() {
     let world = World::new(&["--latency", "300"]);
