@@ -86,6 +86,12 @@ pub enum TrackError {
         /// What needs it.
         state: PathBuf,
     },
+    /// The register is missing or empty, but the state folder has been used with one.
+    #[error("the register {} is missing or empty: nobody can tell what earlier runs have sent", file.display())]
+    RegisterLost {
+        /// The register.
+        file: PathBuf,
+    },
     /// The key is not the one that a run or the register was made with.
     #[error("{} was made with another key than this installation's", file.display())]
     KeyOther {
@@ -231,6 +237,7 @@ impl TrackError {
             Self::Open { .. }
             | Self::KeyMalformed { .. }
             | Self::KeyLost { .. }
+            | Self::RegisterLost { .. }
             | Self::KeyOther { .. }
             | Self::GatewayBusy { .. } => Exit::Settings,
             _ => Exit::Storage,
@@ -251,6 +258,11 @@ impl TrackError {
             Self::Open { file, .. } => format!("chmod go-rwx {}", file.display()),
             Self::KeyMalformed { .. } | Self::KeyLost { .. } | Self::KeyOther { .. } => {
                 "restore the key file from its backup; with another key no earlier statement is known again".into()
+            }
+            Self::RegisterLost { .. } => {
+                "bring it back from its backup; to begin anew on purpose, and send everything again, name a new state folder \
+                 and a new key file under [installation]"
+                    .into()
             }
             Self::RunGone { .. } => {
                 "bring the folder back, from a backup if need be, and finish the run; if it is lost for good, `utskick purge \

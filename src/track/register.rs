@@ -34,6 +34,27 @@ pub(super) fn file(state: &Path) -> PathBuf {
     state.join("register.sqlite")
 }
 
+/// Whether there is nothing in a register: no file, or one that was emptied.
+pub(super) fn is_missing(file: &Path) -> bool {
+    match std::fs::metadata(file) {
+        Ok(facts) => facts.len() == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Whether no run was ever made with a state folder: it has nothing but a register that is being made, and perhaps the
+/// lock of FaR, which an earlier version's `plan` took before there was a register.
+pub(super) fn is_unused(state: &Path) -> bool {
+    let names = |folder: &Path| -> Vec<OsString> {
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
+    };
+    names(state).iter().all(|name| match name.to_str() {
+        Some("gateways") => names(&state.join("gateways")).iter().all(|lock| lock == "far.lock"),
+        Some(name) => name.starts_with("register.sqlite"),
+        None => false,
+    })
+}
+
 /// What an earlier run knows of a statement key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
@@ -126,10 +147,16 @@ struct Named {
 impl Register {
     /// Opens the register, making it at first use.
     ///
-    /// *Errors*: another format, another installation's key, storage.
+    /// *Errors*: [`TrackError::RegisterLost`] where it is missing or empty and the state folder has been used; another
+    /// format, another installation's key, storage.
     pub fn open(installation: &Installation) -> Result<Self, TrackError> {
         private_folder(installation.state(), installation.disk())?;
+        // Before the register is looked at: a faster process makes it before anything else in the folder.
+        let unused = is_unused(installation.state());
         let file = file(installation.state());
+        if !unused && is_missing(&file) {
+            return Err(TrackError::RegisterLost { file });
+        }
         let failed =
             |error: rusqlite::Error| TrackError::storage(format!("open the register {}", file.display()), error);
         match installation.disk().write_new(&file, b"") {
@@ -137,7 +164,11 @@ impl Register {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(TrackError::storage(format!("make the register {}", file.display()), error));
             }
-            _ => {}
+            Err(_) => {}
+            Ok(()) => installation
+                .disk()
+                .sync_folder(installation.state())
+                .map_err(|error| TrackError::storage(format!("make the register {}", file.display()), error))?,
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
         let conn = journal::connect(&file, flags, installation.disk().vfs()).map_err(failed)?;
@@ -148,7 +179,9 @@ impl Register {
         .map_err(failed)?;
         journal::use_wal(&conn).map_err(failed)?;
         let register = Self { conn, installation: installation.clone() };
-        register.make(installation.key_check()).map_err(failed)?;
+        if !register.make(installation.key_check(), unused).map_err(failed)? {
+            return Err(TrackError::RegisterLost { file });
+        }
         // Where another process is at it, that process has done it.
         journal::take_over(&register.conn).map_err(failed)?;
         journal::check_format(&register.conn, &file, FORMAT)?;
@@ -163,11 +196,12 @@ impl Register {
         Ok(register)
     }
 
-    /// Makes the tables of a file that has none; two processes may come here at once.
-    fn make(&self, key_check: &str) -> rusqlite::Result<()> {
+    /// Makes the tables of a file that has none, where that may be; two processes may come here at once. Whether there
+    /// are tables now.
+    fn make(&self, key_check: &str, may: bool) -> rusqlite::Result<bool> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let tables: i64 = self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if tables == 0 {
+        if tables == 0 && may {
             self.conn.execute_batch(&format!(
                 "PRAGMA application_id = {}; PRAGMA user_version = {FORMAT};
                  CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -179,7 +213,8 @@ impl Register {
             ))?;
             self.conn.execute("INSERT INTO meta VALUES ('key_check', ?1)", [key_check])?;
         }
-        self.conn.execute_batch("COMMIT")
+        self.conn.execute_batch("COMMIT")?;
+        Ok(tables > 0 || may)
     }
 
     /// Names a run, durably, before anything of it is sent: from now on its journal counts, until it is merged.
@@ -726,6 +761,49 @@ mod tests {
         assert_eq!(of(&[(What::Sent, other), (What::Sent, same)]), Verdict::AlreadySent);
         assert_eq!(of(&[(What::InDoubt, same), (What::Sent, same)]), Verdict::AlreadySent);
         assert_eq!(of(&[(What::Sent, other), (What::OtherRun, same)]), Verdict::OtherRun);
+    }
+
+    #[test]
+    fn a_register_is_made_once_and_not_anew_beside_what_was_used() {
+        for emptied in [false, true] {
+            let place = Place::new();
+            let file = file(place.installation.state());
+            assert!(!is_missing(&file), "it is made together with the key");
+            let lose = || match emptied {
+                true => std::fs::write(&file, "").unwrap(),
+                false => std::fs::remove_file(&file).unwrap(),
+            };
+            let settings = place.settings();
+            // Nothing was done with it: as if its maker had been killed.
+            lose();
+            Installation::open(&settings).unwrap();
+            assert!(!is_missing(&file));
+            lose();
+            // Its maker was killed before it had tables.
+            journal::use_wal(&Connection::open(&file).unwrap()).unwrap();
+            Installation::open(&settings).unwrap();
+            let conn = Connection::open(&file).unwrap();
+            let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+            assert!(tables > 0);
+            drop(conn);
+            // FaR alone was asked.
+            drop(place.installation.lock_gateways(&["far"]).unwrap());
+            lose();
+            Installation::open(&settings).unwrap();
+            drop(place.installation.lock_gateways(&["165021680250", "far"]).unwrap());
+            lose();
+            let lost = |error: TrackError| matches!(error, TrackError::RegisterLost { .. });
+            assert!(lost(Installation::open(&settings).unwrap_err()));
+            assert!(lost(Register::open(&place.installation).unwrap_err()));
+            assert!(is_missing(&file), "none was made");
+        }
+        // Without tables it is empty, whatever its size.
+        let place = Place::new();
+        let conn = Connection::open(file(place.installation.state())).unwrap();
+        conn.execute_batch("DROP TABLE meta; DROP TABLE run; DROP TABLE sent").unwrap();
+        drop(conn);
+        place.installation.audit("used").unwrap();
+        assert!(matches!(Register::open(&place.installation), Err(TrackError::RegisterLost { .. })));
     }
 
     #[test]

@@ -281,6 +281,32 @@ fn a_folder_that_is_older_than_its_run_sends_nothing() {
 }
 
 #[test]
+fn a_register_that_is_lost_is_not_made_anew_in_silence() {
+    let world = World::new(&["--no-mailbox", "0"]);
+    let export = world.export("export.xml", 40, &[]);
+    world.send(&export, "run", 0);
+    let (register, kept) = (world.path("sandbox/state/register.sqlite"), world.path("kept"));
+    std::fs::copy(&register, &kept).unwrap();
+    let before = world.ledger().len();
+    let words = ["register.sqlite", "missing or empty", "from its backup", "new state folder", "new key file"];
+    for lose in [|file: &Path| std::fs::remove_file(file).unwrap(), |file: &Path| std::fs::write(file, "").unwrap()] {
+        lose(&register);
+        refused(world.send_command(&export, "next"), 78, &words);
+        refused(resume(&world), 78, &words);
+    }
+    assert_eq!(world.ledger().len(), before);
+    std::fs::copy(&kept, &register).unwrap();
+    let report = world.send(&export, "next", 0);
+    assert_eq!(count(&report, "already_sent"), 40, "{report}");
+    // The way that the message names.
+    world.configure(|settings| {
+        settings.replace("state = \"state\"", "state = \"anew\"").replace("installation.key", "anew.key")
+    });
+    world.send(&export, "anew", 0);
+    assert_eq!(world.ledger().len(), 2 * before);
+}
+
+#[test]
 fn of_two_copies_of_a_run_only_one_goes_on() {
     let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
     let export = world.export("export.xml", 100, &[]);
