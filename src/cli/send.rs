@@ -84,7 +84,7 @@ pub(super) fn finish(run: &Path, ended: &Ended, json: bool) -> Result<Exit> {
 
 /// A run must be there before it can be gone on with.
 pub(super) fn must_be_a_run(run: &Path) -> Result<()> {
-    if crate::track::Journal::exists(run) {
+    if crate::track::Journal::exists(run)? {
         return Ok(());
     }
     Err(Error::new(Exit::Usage, format!("{} holds no run", run.display()))

@@ -106,7 +106,7 @@ struct Remembered {
 
 /// Starts a run, or goes on with the one that the folder has.
 pub fn send(order: &Order) -> Result<Ended> {
-    if Journal::exists(&order.run) {
+    if Journal::exists(&order.run)? {
         return go_on(order);
     }
     let config = Config::read(&order.config)?;

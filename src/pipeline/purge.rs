@@ -68,7 +68,7 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
 pub fn give_up_lost(run: &Path, config: &Path) -> Result<String> {
     let config = Config::read(config)?;
     let folder = std::path::absolute(run).unwrap_or_else(|_| run.to_path_buf());
-    if Journal::exists(&folder) {
+    if Journal::exists(&folder)? {
         return Err(Error::new(Exit::Usage, format!("{} holds a run: it is not lost", folder.display()))
             .remedy("resume it, or purge it without --lost"));
     }

@@ -46,6 +46,14 @@ pub enum TrackError {
         /// Folder that was looked in.
         run: PathBuf,
     },
+    /// Whether there is a run cannot be seen.
+    #[error("cannot look into {}: {cause}", run.display())]
+    Unreadable {
+        /// Folder that was to be looked in.
+        run: PathBuf,
+        /// What the system said.
+        cause: Cause,
+    },
     /// A file of another version of the format, or no file of ours.
     #[error("{} has format {found}, and this program reads format {expected}", file.display())]
     Format {
@@ -254,6 +262,9 @@ impl TrackError {
             Self::Exists { .. } => "name an empty folder for a new run, or `resume` this one".into(),
             Self::NoRun { .. } => "name the folder that `send` was given as --run".into(),
             Self::Outdated { run, why, .. } => why.remedy(run),
+            Self::Unreadable { .. } => {
+                "see to the folder's permissions, or do this as the user whom the run belongs to".into()
+            }
             Self::Format { .. } => "use the version of utskick that made it".into(),
             Self::Open { file, .. } => format!("chmod go-rwx {}", file.display()),
             Self::KeyMalformed { .. } | Self::KeyLost { .. } | Self::KeyOther { .. } => {

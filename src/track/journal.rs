@@ -66,7 +66,7 @@ pub use rows::*;
 pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, read_only_uri, take_over, use_wal};
 pub use writer::{ENOUGH as GROUP_ENOUGH, WINDOW as GROUP_WINDOW, WINDOWS as GROUP_WINDOWS};
 
-use super::error::TrackError;
+use super::error::{Cause, TrackError};
 use super::installation::{Installation, open_lock, private_folder, try_lock};
 use super::pulse::Pulse;
 use super::register::Register;
@@ -76,6 +76,7 @@ use crate::watch::crash;
 use crossbeam_channel::{Sender, bounded};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -120,9 +121,13 @@ struct Inner {
 }
 
 impl Journal {
-    /// Whether a folder holds a run.
-    pub fn exists(run: &Path) -> bool {
-        run.join(schema::FILE).exists()
+    /// Whether a folder holds a run. *Errors*: [`TrackError::Unreadable`] where that cannot be seen.
+    pub fn exists(run: &Path) -> Result<bool, TrackError> {
+        match std::fs::metadata(run.join(schema::FILE)) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+            Err(error) => Err(TrackError::Unreadable { run: run.to_path_buf(), cause: Cause::new(error) }),
+        }
     }
 
     /// Makes a journal in the run's folder, and the folder (0700) where it is missing.
@@ -152,7 +157,7 @@ impl Journal {
     /// *Errors*: no run there, another process has it, another format, another installation's key, damage, storage.
     /// *Cost*: proportional to what waits, not to what has ended; below a second at a million statements.
     pub fn open(run: &Path, installation: &Installation) -> Result<Self, TrackError> {
-        if !Self::exists(run) {
+        if !Self::exists(run)? {
             return Err(TrackError::NoRun { run: run.to_path_buf() });
         }
         private_folder(run, installation.disk())?;

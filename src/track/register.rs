@@ -18,7 +18,7 @@ use super::journal::{self, Journal, JournalReader, KeyState, Phase};
 use crate::domain::{ContentDigest, StatementKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -45,13 +45,13 @@ pub(super) fn is_missing(file: &Path) -> bool {
 /// Whether no run was ever made with a state folder: it has nothing but a register that is being made, and perhaps the
 /// lock of FaR, which an earlier version's `plan` took before there was a register.
 pub(super) fn is_unused(state: &Path) -> bool {
-    let names = |folder: &Path| -> Vec<OsString> {
-        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
+    let only = |folder: &Path, fits: &dyn Fn(&OsStr) -> bool| match std::fs::read_dir(folder) {
+        Ok(entries) => entries.into_iter().all(|entry| entry.is_ok_and(|entry| fits(&entry.file_name()))),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     };
-    names(state).iter().all(|name| match name.to_str() {
-        Some("gateways") => names(&state.join("gateways")).iter().all(|lock| lock == "far.lock"),
-        Some(name) => name.starts_with("register.sqlite"),
-        None => false,
+    only(state, &|name| {
+        name.as_bytes().starts_with(b"register.sqlite")
+            || name == "gateways" && only(&state.join(name), &|lock| lock == "far.lock")
     })
 }
 

@@ -500,6 +500,35 @@ fn a_run_folder_of_another_version_is_named_and_left_as_it_is() {
     world.resume("run", 0);
 }
 
+#[test]
+fn a_run_folder_that_may_not_be_looked_into_is_not_called_empty() {
+    let world = World::new(&[]);
+    let (run, export) = (world.path("run"), world.export("export.xml", 3, &[]));
+    // Root may look into everything that has an end.
+    std::os::unix::fs::symlink("run", &run).unwrap();
+    let words = ["cannot look into", run.to_str().unwrap(), "permissions"];
+    for command in
+        [&["status"][..], &["report"], &["resume"], &["resolve", "--list"], &["purge", "--yes"], &["control"]]
+    {
+        let mut command_line = utskick(command.iter().copied());
+        command_line.arg(&run);
+        if command == ["control"] {
+            command_line.arg("pause");
+        }
+        refused(command_line, 74, &words);
+    }
+    refused(world.send_command(&export, "run"), 74, &words);
+    refused(
+        {
+            let mut status = utskick(["status"]);
+            status.arg(export);
+            status
+        },
+        64,
+        &["holds no run"],
+    );
+}
+
 /// Variables under which a process sees the wall clock that a file names; `None` where libfaketime is missing.
 fn clock(file: &Path) -> Option<Vec<(String, String)>> {
     let output = referee::command("faketime")?.args(["-f", "+0", "env"]).output().unwrap();

@@ -7,7 +7,7 @@ use super::codes::{digital_of, paper_of, reason_of};
 use super::pages::{self, optional_time, unreadable};
 use super::schema::{self, FILE, kind, queue};
 use super::sealed::context;
-use super::{Counts, Phase, RunHeader};
+use super::{Counts, Journal, Phase, RunHeader};
 use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, Reason, StatementKey};
 use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::track::{Checkpoint, Pulse};
@@ -181,7 +181,7 @@ impl JournalReader {
     /// *Errors*: no run there, another format, storage.
     pub fn open(run: &Path) -> Result<Self, TrackError> {
         let file = run.join(FILE);
-        if !file.exists() {
+        if !Journal::exists(run)? {
             return Err(TrackError::NoRun { run: run.to_path_buf() });
         }
         let failed = |error| TrackError::storage(format!("open the journal {}", file.display()), error);
