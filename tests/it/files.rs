@@ -1,7 +1,8 @@
 //! Clocks jump, files change, a second process comes, a gateway stalls: refused and named, or survived, and never a loss.
 
 use crate::referee;
-use crate::run::utskick;
+use crate::run::{ends_with, utskick};
+use crate::shape;
 use crate::world::{World, count};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -173,6 +174,19 @@ fn what_was_purged_is_not_taken_anew() {
     let before = world.ledger().len();
     refused(resume(&world), 65, &["purged"]);
     refused(world.send_command(&export, "run"), 65, &["purged"]);
+    // And every command says so.
+    let run = world.path("run");
+    let run = run.to_str().unwrap();
+    refused(utskick(["control", run, "pause"]), 64, &["purged", "new run"]);
+    assert!(!world.path("run/control.ndjson").exists());
+    for (command, code) in [("status", 0), ("report", 1)] {
+        let said = String::from_utf8(ends_with(code, [command, run]).stdout).unwrap();
+        let words = "purged: nothing more of it is sent, and what waits or was not delivered goes with a new run";
+        assert!(said.contains(words) && !said.contains("utskick resume"), "{said}");
+        let json: Value = serde_json::from_slice(&ends_with(code, [command, run, "--json"]).stdout).unwrap();
+        shape::holds(&format!("{command}.json"), &json);
+        assert_eq!(json["purged"], true, "{json}");
+    }
     assert_eq!(world.ledger().len(), before);
 }
 
