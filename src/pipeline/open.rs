@@ -20,7 +20,7 @@ use crate::prepare::encrypt::CmsRecipient;
 use crate::prepare::{Job, Made, PrepareError, SignedBy, Workshop};
 use crate::track::{
     DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, Register,
-    RunExport, RunHeader, RunOperator, STARTED, Work, control,
+    RunExport, RunHeader, RunOperator, STARTED, TrackError, Work, control,
 };
 use crate::watch::{self, Handshakes, Progress, Stage};
 use futures::future::try_join_all;
@@ -112,8 +112,13 @@ pub fn send(order: &Order) -> Result<Ended> {
     let config = Config::read(&order.config)?;
     let keys = Keys::load(&config)?;
     let installation = Arc::new(Installation::open(&config.installation)?);
-    let locks = lock(&config, &installation)?;
+    let locks = match lock(&config, &installation) {
+        // Another process was faster with this very run: that its gateways are taken says less.
+        Err(_) if Journal::is_taken(&order.run) => return Err(TrackError::Locked { run: order.run.clone() }.into()),
+        locks => locks?,
+    };
     space::before_copying(order, &config)?;
+    let claim = Journal::claim(&order.run, &installation)?;
     let copies = order.run.join(COPIES);
     make_folder(installation.disk(), &copies)?;
     let access = match order.in_place {
@@ -141,7 +146,7 @@ pub fn send(order: &Order) -> Result<Ended> {
         remembered: serde_json::to_value(remembered).unwrap_or_default(),
     };
     let orders = control::read(&order.run)?.len();
-    let journal = Journal::create(&order.run, &installation, &header)?;
+    let journal = Journal::create_in(claim, &installation, &header)?;
     let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
     take_through(Run { orders_before: orders, ..run }, remembered)
 }

@@ -105,6 +105,13 @@ pub struct Journal {
     inner: Arc<Inner>,
 }
 
+/// A folder that this process alone may make a run in; free again on drop.
+#[derive(Debug)]
+pub struct Claim {
+    run: PathBuf,
+    lock: File,
+}
+
 struct Inner {
     run: PathBuf,
     installation: Installation,
@@ -130,12 +137,30 @@ impl Journal {
         }
     }
 
+    /// Takes a folder for a run that is to be made there, and makes it (0700) where it is missing.
+    ///
+    /// *Errors*: [`TrackError::Locked`], storage.
+    pub fn claim(run: &Path, installation: &Installation) -> Result<Claim, TrackError> {
+        private_folder(run, installation.disk())?;
+        Ok(Claim { run: run.to_path_buf(), lock: lock_run(run)? })
+    }
+
+    /// Whether a process has a run in this folder, or is about to make one.
+    pub fn is_taken(run: &Path) -> bool {
+        is_running(run)
+    }
+
     /// Makes a journal in the run's folder, and the folder (0700) where it is missing.
     ///
     /// *Errors*: [`TrackError::Exists`] where there is one, [`TrackError::Locked`], storage.
     pub fn create(run: &Path, installation: &Installation, header: &RunHeader) -> Result<Self, TrackError> {
-        private_folder(run, installation.disk())?;
-        let lock = lock_run(run)?;
+        Self::create_in(Self::claim(run, installation)?, installation, header)
+    }
+
+    /// As [`Journal::create`], in a folder that was taken before.
+    pub fn create_in(claim: Claim, installation: &Installation, header: &RunHeader) -> Result<Self, TrackError> {
+        let Claim { run, lock } = claim;
+        let run = run.as_path();
         let file = run.join(schema::FILE);
         if file.exists() {
             return Err(TrackError::Exists { run: run.to_path_buf() });

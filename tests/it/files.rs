@@ -489,6 +489,25 @@ fn a_second_process_on_the_same_run_is_refused_and_the_first_is_not_disturbed() 
 }
 
 #[test]
+fn of_two_processes_that_begin_the_same_run_at_once_one_is_told_so() {
+    let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
+    for round in 0..3 {
+        let export = world.export("export.xml", 40, &["--seed", &round.to_string()]);
+        let run = format!("run{round}");
+        let both = [0; 2].map(|_| {
+            let mut send = world.send_command(&export, &run);
+            send.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        });
+        let mut ended = both.map(|process| process.wait_with_output().unwrap());
+        ended.sort_by_key(|output| output.status.code());
+        let said = String::from_utf8_lossy(&ended[1].stderr);
+        assert_eq!(ended.each_ref().map(|output| output.status.code()), [Some(0), Some(64)], "{said}");
+        assert!(said.contains(&run) && said.contains("in use by another process"), "{said}");
+    }
+    assert!(world.accepted().values().all(|times| *times == 1));
+}
+
+#[test]
 fn a_run_folder_of_another_version_is_named_and_left_as_it_is() {
     let world = World::new(&["--latency", "300"]);
     let export = world.export("export.xml", 100, &[]);
