@@ -8,7 +8,7 @@ use super::copies::COPIES;
 use crate::config::Config;
 use crate::domain::Outcome;
 use crate::error::{Error, Exit, Result};
-use crate::track::{Counts, Installation, Journal, JournalReader, PURGED, Phase, Register, control};
+use crate::track::{Counts, Installation, Journal, JournalReader, PURGED, Phase, Register, TrackError, control};
 use crate::watch::crash;
 use std::path::Path;
 
@@ -39,7 +39,15 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
     }
     let register = Register::open(&installation)?;
     let found = register.is_given_up(&journal.header().run_id)?;
-    let current = found || register.is_current(&journal).is_ok();
+    let current = match register.is_current(&journal) {
+        Ok(()) => true,
+        Err(_) if found => true,
+        Err(error @ TrackError::Outdated { .. }) => {
+            tracing::warn!(%error, "what is purged is an older copy: it does not know all that the run has sent");
+            false
+        }
+        Err(error) => return Err(error.into()),
+    };
     let purged = measure(&run.join(COPIES));
     let text = format!(
         "{} files, {} bytes, {pending} pending and {in_doubt} in doubt, by {}",

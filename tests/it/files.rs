@@ -279,6 +279,9 @@ fn a_folder_that_is_older_than_its_run_sends_nothing() {
     settle.arg(world.path("run"));
     refused(settle, 64, &words);
     assert_eq!(world.ledger().len(), before, "something left from a folder that is older than its run");
+    let mut purge = utskick(["purge", "--yes", "--even-pending"]);
+    purge.arg(world.path("run"));
+    refused(purge, 0, &["an older copy", "does not know all"]);
     // As it was last it goes on, and then it is finished, or waits for a person alone.
     put_back(&world, "last", "run");
     let ended = resume(&world).output().unwrap();
