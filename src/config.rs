@@ -65,11 +65,11 @@ pub struct Run {
     pub max_rejected_share: f64,
     /// Greatest size of one record in bytes. Default 65 536.
     pub record_limit_bytes: u32,
-    /// Greatest size of a whole request in bytes. Default 2 000 000 (the infrastructure's 2 MB, counted strictly).
+    /// Greatest size of a whole request in bytes, at least 65 536. Default 2 000 000 (the infrastructure's 2 MB, counted strictly).
     pub message_limit_bytes: usize,
     /// Keeps the staged copy of the export after the run. Default false.
     pub keep_export: bool,
-    /// CPU threads for intake and prepare; default: all.
+    /// CPU threads for intake and prepare, 1 to 1024; default: all.
     pub threads: Option<usize>,
     /// What a finding across records is (a repeat in one file, an unlisted Arendeagare, the wrong year): default
     /// warnings.
@@ -207,7 +207,7 @@ pub struct Operator {
     /// Its organisation number in FaR (`16…`, ServiceSupplier/Id).
     #[serde(deserialize_with = "organisation")]
     pub id: Organisation,
-    /// Its name in reports.
+    /// Its name in reports and orders; no other operator's, and not `far`.
     pub name: String,
     /// Where it is known to be: `check` shakes hands with it there. Letters go where FaR says.
     pub service_address: Option<String>,
@@ -228,7 +228,7 @@ pub struct Operator {
     /// How long it may fail without a single success before its statements are left for a resume. Default 30 min.
     #[serde(default = "give_up_after", deserialize_with = "duration")]
     pub give_up_after: Duration,
-    /// Attempts that reached the operator before a statement is given up. Default 8.
+    /// Attempts that reached the operator before a statement is given up, at least 1. Default 8.
     #[serde(default = "Operator::attempts")]
     pub attempts: u32,
     /// What becomes of a statement whose answer is unknown. Default `hold`.
@@ -433,12 +433,13 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
-        let wrong = |message: String| Err(Error::new(Exit::Settings, message));
+        let wrong =
+            |what: String| Err(Error::new(Exit::Settings, format!("in the settings {}: {what}", self.file.display())));
         if !(1..=1000).contains(&self.far.batch) {
             return wrong("far.batch is from 1 to 1000".into());
         }
-        if self.far.concurrency == 0 || self.operators.iter().any(|operator| operator.concurrency == 0) {
-            return wrong("a concurrency is at least 1".into());
+        if self.far.concurrency == 0 {
+            return wrong("far.concurrency is at least 1".into());
         }
         if !(0.0..=1.0).contains(&self.run.max_rejected_share) {
             return wrong("run.max_rejected_share is from 0 to 1".into());
@@ -446,12 +447,38 @@ impl Config {
         if !(1024..=16 * 1024 * 1024).contains(&self.run.record_limit_bytes) {
             return wrong("run.record_limit_bytes is from 1024 to 16777216".into());
         }
+        if self.run.message_limit_bytes < LEAST_MESSAGE_BYTES {
+            return wrong(format!("run.message_limit_bytes is at least {LEAST_MESSAGE_BYTES}"));
+        }
+        if self.run.threads.is_some_and(|threads| !(1..=MOST_THREADS).contains(&threads)) {
+            return wrong(format!("run.threads is from 1 to {MOST_THREADS}; without it all processors are used"));
+        }
         if self.paper.as_ref().is_some_and(|paper| paper.letters_per_bundle == 0) {
             return wrong("paper.letters_per_bundle is at least 1".into());
         }
         let mut seen = BTreeSet::new();
         if let Some(twice) = self.operators.iter().find(|operator| !seen.insert(operator.id)) {
             return wrong(format!("operator {} is listed twice", twice.id));
+        }
+        // Orders name operators by name or number, whatever the case.
+        let mut names: BTreeSet<String> = self.operators.iter().map(|operator| operator.id.to_string()).collect();
+        for operator in &self.operators {
+            let (id, name) = (operator.id, operator.name.trim());
+            if name.is_empty() {
+                return wrong(format!("operator {id} has no name"));
+            }
+            if name.eq_ignore_ascii_case("far") {
+                return wrong(format!("operator {id} is named {name:?}, as FaR is in orders; name it otherwise"));
+            }
+            if *name != *id.to_string() && !names.insert(name.to_lowercase()) {
+                return wrong(format!("operator {id} is named {name:?}, as another operator is; name it otherwise"));
+            }
+            if operator.concurrency == 0 {
+                return wrong(format!("the concurrency of operator {name} ({id}) is at least 1"));
+            }
+            if operator.attempts == 0 {
+                return wrong(format!("the attempts of operator {name} ({id}) are at least 1"));
+            }
         }
         for (id, sender) in
             self.senders.by_uppgiftslamnare.iter().chain([(&"default".to_owned(), &self.senders.default)])
@@ -476,6 +503,12 @@ impl Config {
         Ok(())
     }
 }
+
+/// Least size that requests may be limited to: an ordinary one has some 26,000 bytes, and with a smaller limit every letter
+/// would fail.
+const LEAST_MESSAGE_BYTES: usize = 65_536;
+/// Most CPU threads: more than any machine that this is for has processors.
+const MOST_THREADS: usize = 1024;
 
 const fn give_up_after() -> Duration {
     Duration::from_secs(30 * 60)
@@ -523,4 +556,75 @@ fn form_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<For
 
 fn forms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<Form>, D::Error> {
     Vec::<String>::deserialize(deserializer)?.iter().map(|text| form(text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: &str = r#"
+        [installation]
+        state = "state"
+        key_file = "key"
+        [run]
+        # run
+        [keys]
+        trusted_roots = "roots"
+        sender = { pkcs12 = "a", password_file = "b" }
+        mediator = { pkcs12 = "a", password_file = "b" }
+        tls = { pkcs12 = "a", password_file = "b" }
+        [far]
+        address = "https://far"
+        rate_per_s = 5
+        [[operators]]
+        id = "165021680250"
+        name = "Operatör Ett"
+        rate_per_s = 5
+        # first
+        [[operators]]
+        id = "162021003898"
+        name = "Operatör Två"
+        rate_per_s = 5
+        [senders.default]
+        name = "Kommun"
+        support_text = "Fråga"
+    "#;
+
+    /// What is said of the settings with something replaced.
+    fn said(from: &str, to: &str) -> Option<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = SETTINGS.replacen(from, to, 1);
+        assert!(from == to || text != SETTINGS, "{from} is not there");
+        std::fs::write(file.path(), text).unwrap();
+        let error = Config::read(file.path()).err()?;
+        assert_eq!(error.exit(), Exit::Settings);
+        let said = error.to_string();
+        assert!(said.contains(file.path().to_str().unwrap()), "{said}");
+        Some(said)
+    }
+
+    #[test]
+    fn what_no_run_could_do_with_is_refused_by_name() {
+        assert_eq!(said("", ""), None);
+        for fits in ["threads = 1024", "message_limit_bytes = 65536"] {
+            assert_eq!(said("# run", fits), None, "{fits}");
+        }
+        assert_eq!(said("# first", "attempts = 1"), None);
+        for (from, to, words) in [
+            ("# run", "threads = 0", "run.threads is from 1 to 1024"),
+            ("# run", "threads = 1025", "run.threads is from 1 to 1024"),
+            ("# run", "message_limit_bytes = 65535", "run.message_limit_bytes is at least 65536"),
+            ("# first", "attempts = 0", "attempts of operator Operatör Ett (165021680250)"),
+            ("# first", "concurrency = 0", "concurrency of operator Operatör Ett (165021680250)"),
+            ("Operatör Två", "operatör ETT", "operator 162021003898 is named \"operatör ETT\", as another"),
+            ("Operatör Två", "165021680250", "operator 162021003898 is named \"165021680250\", as another"),
+            ("Operatör Två", "FaR", "operator 162021003898 is named \"FaR\", as FaR is"),
+            ("Operatör Två", " ", "operator 162021003898 has no name"),
+            ("162021003898", "165021680250", "operator 165021680250 is listed twice"),
+        ] {
+            let said = said(from, to).expect(to);
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(said("162021003898", "far").is_some());
+    }
 }

@@ -5,7 +5,7 @@ use super::send::must_be_a_run;
 use crate::config::{Config, Rate};
 use crate::error::{Error, Exit, Result};
 use crate::track::control::{self, CONTROL_EVENT, FAR, Order, Standing, What};
-use crate::track::{JournalReader, Phase, RunOperator};
+use crate::track::{JournalReader, PURGED, Phase, RunOperator};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -86,6 +86,10 @@ impl Control {
         let journal = JournalReader::open(&run)?;
         if journal.phase()? == Phase::Finished {
             return Err(Error::new(Exit::Usage, "the run is finished: there is nothing left to control"));
+        }
+        if journal.events_of(PURGED)? > 0 {
+            return Err(Error::new(Exit::Usage, "the run is purged: nothing of it is sent any more")
+                .remedy("what waited goes with a new run of the export: control that one"));
         }
         let running = journal.is_running();
         let operators = &journal.header().operators;

@@ -27,6 +27,7 @@ pub struct Demo {
 impl Demo {
     /// Shows what the product does.
     pub fn run(self) -> Result<Exit> {
+        crate::watch::outlive_terminal();
         let folder = self.dir.clone().unwrap_or_else(|| {
             let now = jiff::Timestamp::now().as_millisecond();
             std::env::temp_dir().join(format!("utskick-demo-{now}"))

@@ -5,7 +5,7 @@ mod page;
 use super::{print, say};
 use crate::disk::{Disk, Machine};
 use crate::error::{Error, Exit, Result};
-use crate::track::{Part, Report as Numbers};
+use crate::track::{Part, Phase, Report as Numbers};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -20,7 +20,7 @@ const AUDIT_SHOWN: usize = 40;
 /// outcomes sum to the statements of the exports. Works while the run goes on, and after. No personal data comes in.
 ///
 /// Exit code 0: all delivered, on paper, or rightly not sent. 1: finished, with statements rejected, failed, in doubt, or
-/// held for want of an address. 2: not finished, resume. 74: it does not balance.
+/// held for want of an address, or purged before it had finished. 2: not finished, resume. 74: it does not balance.
 #[derive(Debug, Args)]
 pub struct Report {
     /// Folder of the run
@@ -95,7 +95,13 @@ fn text(report: &Numbers) -> String {
 }
 
 fn write_text(out: &mut String, report: &Numbers) -> std::fmt::Result {
-    let state = if report.running { ", a process is at it" } else { "" };
+    let state = match (report.running, report.purged, report.phase) {
+        (true, ..) => ", a process is at it",
+        (false, true, Phase::Intake | Phase::Released) => {
+            ", purged: nothing more of it is sent, and what waits or was not delivered goes with a new run of the export"
+        }
+        _ => "",
+    };
     writeln!(out, "Run {} ({}{state})", report.run, report.phase)?;
     writeln!(out, "Made {}, {} so far", moment(report.created), duration(report.duration_s))?;
     if let Some(deadline) = report.deadline {

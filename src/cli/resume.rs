@@ -27,6 +27,7 @@ pub struct Resume {
 impl Resume {
     /// Goes on, and prints the report.
     pub fn run(self) -> Result<Exit> {
+        crate::watch::outlive_terminal();
         send::must_be_a_run(&self.run)?;
         let ended = pipeline::resume(&self.run, self.accept_rejects)?;
         send::finish(&self.run, &ended, self.json)

@@ -6,6 +6,7 @@ use crate::sandbox::manners::Scenario;
 use crate::sandbox::population::Shares;
 use crate::sandbox::verify::Manner;
 use crate::sandbox::{self, Options, SandboxError};
+use crate::watch::outlive_terminal;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -126,6 +127,10 @@ impl Sandbox {
     /// Serves until it is told to stop.
     pub fn run(self) -> Result<Exit> {
         let until_stdin_closes = self.until_stdin_closes;
+        if until_stdin_closes {
+            // It ends with its parent, which outlives a terminal.
+            outlive_terminal();
+        }
         let options = self.options().map_err(failed)?;
         let dir = options.dir.clone();
         let runtime = tokio::runtime::Builder::new_current_thread()

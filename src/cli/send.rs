@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// run's journal, and nothing leaves; then what was released is looked up, prepared and sent at the agreed rates.
 ///
 /// Ctrl-C (or SIGTERM) stops after what is under way; a second one stops at once, and what was under way is then in
-/// doubt. Both leave a run that `utskick resume` goes on with.
+/// doubt. Both leave a run that `utskick resume` goes on with. A terminal that is closed (SIGHUP) stops nothing.
 ///
 /// Exit codes: 0 everything ended well; 1 finished, with rejected, failed, in doubt, or held for want of an address;
 /// 2 something is pending, resume; 64 wrong usage; 65 an export cannot be read; 69 a gateway refused us; 74 storage;
@@ -48,6 +48,7 @@ pub struct Send {
 impl Send {
     /// Sends, and prints the report.
     pub fn run(self) -> Result<Exit> {
+        crate::watch::outlive_terminal();
         let order = Order {
             exports: self.exports,
             config: self.config,
@@ -83,7 +84,7 @@ pub(super) fn finish(run: &Path, ended: &Ended, json: bool) -> Result<Exit> {
 
 /// A run must be there before it can be gone on with.
 pub(super) fn must_be_a_run(run: &Path) -> Result<()> {
-    if crate::track::Journal::exists(run) {
+    if crate::track::Journal::exists(run)? {
         return Ok(());
     }
     Err(Error::new(Exit::Usage, format!("{} holds no run", run.display()))

@@ -66,6 +66,9 @@ fn write_text(out: &mut String, now: &Now) -> std::fmt::Result {
     let state = match (now.running, now.phase) {
         (true, _) => "a process is at it",
         (false, Phase::Finished) => "nothing waits",
+        (false, _) if now.purged => {
+            "purged: nothing more of it is sent, and what waits or was not delivered goes with a new run of the export"
+        }
         (false, _) => "no process is at it: `utskick resume` goes on with it",
     };
     writeln!(out, "Run {}: {}, {state}", now.run, now.phase)?;

@@ -7,7 +7,7 @@ use crate::gateway::Gateway;
 use crate::track::control::{self, CONTROL_EVENT, FAR, Standing, What};
 use crate::watch::Stage;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often the run's folder is looked at for new orders.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
@@ -15,8 +15,8 @@ pub(super) const LOOK: Duration = Duration::from_millis(250);
 /// Takes orders up as they come.
 #[derive(Debug)]
 pub(super) struct Orders {
-    /// Size of the file when it was last read.
-    size: u64,
+    /// The file when it was last read.
+    stamp: Option<(u64, SystemTime)>,
     /// Orders that have their event.
     noted: usize,
     /// Orders that were there when the process started: a drain among them was for another one.
@@ -27,26 +27,26 @@ impl Orders {
     /// Takes up what stands when the process starts. *Errors*: the orders cannot be read.
     pub(super) fn start(run: &Run, desks: &[Arc<Desk>]) -> Result<Self, Error> {
         let noted = usize::try_from(run.journal.events_of(CONTROL_EVENT)?).unwrap_or(usize::MAX);
-        let mut orders = Self { size: 0, noted, known: run.orders_before };
+        let mut orders = Self { stamp: None, noted, known: run.orders_before };
         orders.take_up(run, desks)?;
         Ok(orders)
     }
 
     /// Takes up what was ordered since. Orders that cannot be read change nothing, and are told.
     pub(super) fn look(&mut self, run: &Run, desks: &[Arc<Desk>]) {
-        if control::size(&run.folder) == self.size {
+        if control::stamp(&run.folder) == self.stamp {
             return;
         }
         if let Err(error) = self.take_up(run, desks) {
             tracing::error!(%error, "an order cannot be read; what stood before it stands");
-            self.size = control::size(&run.folder);
+            self.stamp = control::stamp(&run.folder);
         }
     }
 
     fn take_up(&mut self, run: &Run, desks: &[Arc<Desk>]) -> Result<(), Error> {
-        let size = control::size(&run.folder);
+        let stamp = control::stamp(&run.folder);
         let orders = control::read(&run.folder)?;
-        self.size = size;
+        self.stamp = stamp;
         let standing = Standing::of(&orders);
         for desk in desks {
             apply(&standing, &desk.gateway, &desk.settings.id.to_string());

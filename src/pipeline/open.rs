@@ -19,8 +19,8 @@ use crate::lookup::Far;
 use crate::prepare::encrypt::CmsRecipient;
 use crate::prepare::{Job, Made, PrepareError, SignedBy, Workshop};
 use crate::track::{
-    DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, RunExport,
-    RunHeader, RunOperator, Work, control,
+    DigitalEnd, End, GatewayLocks, Installation, Intent, Journal, JournalReader, OpenIntent, Phase, Register,
+    RunExport, RunHeader, RunOperator, STARTED, TrackError, Work, control,
 };
 use crate::watch::{self, Handshakes, Progress, Stage};
 use futures::future::try_join_all;
@@ -106,14 +106,19 @@ struct Remembered {
 
 /// Starts a run, or goes on with the one that the folder has.
 pub fn send(order: &Order) -> Result<Ended> {
-    if Journal::exists(&order.run) {
+    if Journal::exists(&order.run)? {
         return go_on(order);
     }
     let config = Config::read(&order.config)?;
     let keys = Keys::load(&config)?;
     let installation = Arc::new(Installation::open(&config.installation)?);
-    let locks = lock(&config, &installation)?;
+    let locks = match lock(&config, &installation) {
+        // Another process was faster with this very run: that its gateways are taken says less.
+        Err(_) if Journal::is_taken(&order.run) => return Err(TrackError::Locked { run: order.run.clone() }.into()),
+        locks => locks?,
+    };
     space::before_copying(order, &config)?;
+    let claim = Journal::claim(&order.run, &installation)?;
     let copies = order.run.join(COPIES);
     make_folder(installation.disk(), &copies)?;
     let access = match order.in_place {
@@ -141,7 +146,7 @@ pub fn send(order: &Order) -> Result<Ended> {
         remembered: serde_json::to_value(remembered).unwrap_or_default(),
     };
     let orders = control::read(&order.run)?.len();
-    let journal = Journal::create(&order.run, &installation, &header)?;
+    let journal = Journal::create_in(claim, &installation, &header)?;
     let run = Run::new(order.run.clone(), config, keys, installation, journal, exports, locks)?;
     take_through(Run { orders_before: orders, ..run }, remembered)
 }
@@ -160,6 +165,8 @@ fn go_on(order: &Order) -> Result<Ended> {
     // The run before its gateways: who has both is told that the run is taken.
     let journal = Journal::open(&order.run, &installation)?;
     let locks = lock(&config, &installation)?;
+    // With the gateways, so that nobody goes on with another copy of the run.
+    Register::open(&installation)?.is_current(&journal)?;
     let header = journal.header();
     let fingerprints = fingerprints(&header)?;
     same_exports(&order.exports, &fingerprints)?;
@@ -227,7 +234,9 @@ fn same_exports(named: &[PathBuf], exports: &[ExportFingerprint]) -> Result<()> 
 
 fn take_through(run: Run, remembered: Remembered) -> Result<Ended> {
     let line = watch::show(Arc::clone(&run.progress));
-    run.note("start", env!("CARGO_PKG_VERSION"));
+    // Both before anything leaves: older copies of the run are known by it.
+    futures::executor::block_on(run.journal.note_durably(STARTED, env!("CARGO_PKG_VERSION")))?;
+    Register::open(&run.installation)?.note_step(&run.journal)?;
     if run.journal.phase() == Phase::Intake {
         let released = release::read(&run)?;
         release::brake(&run, &released, remembered.accept_rejects)?;

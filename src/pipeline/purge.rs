@@ -8,7 +8,7 @@ use super::copies::COPIES;
 use crate::config::Config;
 use crate::domain::Outcome;
 use crate::error::{Error, Exit, Result};
-use crate::track::{Counts, Installation, Journal, JournalReader, PURGED, Phase, Register, control};
+use crate::track::{Counts, Installation, Journal, JournalReader, PURGED, Phase, Register, TrackError, control};
 use crate::watch::crash;
 use std::path::Path;
 
@@ -37,6 +37,17 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
         return Err(Error::new(Exit::Usage, message)
             .remedy("resume it, and settle what is in doubt; --even-pending gives up that this run ever sends them"));
     }
+    let register = Register::open(&installation)?;
+    let found = register.is_given_up(&journal.header().run_id)?;
+    let current = match register.is_current(&journal) {
+        Ok(()) => true,
+        Err(_) if found => true,
+        Err(error @ TrackError::Outdated { .. }) => {
+            tracing::warn!(%error, "what is purged is an older copy: it does not know all that the run has sent");
+            false
+        }
+        Err(error) => return Err(error.into()),
+    };
     let purged = measure(&run.join(COPIES));
     let text = format!(
         "{} files, {} bytes, {pending} pending and {in_doubt} in doubt, by {}",
@@ -47,6 +58,13 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
     installation.audit(&format!("purge: run {}: {text}", journal.header().run_id))?;
     // Before it is done: what is missing afterwards is known to be missing by decision.
     futures::executor::block_on(journal.note_durably(PURGED, &text))?;
+    if found {
+        // It was given up as lost and is there again: what it sent is known again, and nothing of it waits any more.
+        register.begin(&journal.header().run_id, run)?;
+    }
+    if current {
+        register.note_step(&journal)?;
+    }
     remove(run, &journal)?;
     Ok(purged)
 }
@@ -58,7 +76,7 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
 pub fn give_up_lost(run: &Path, config: &Path) -> Result<String> {
     let config = Config::read(config)?;
     let folder = std::path::absolute(run).unwrap_or_else(|_| run.to_path_buf());
-    if Journal::exists(&folder) {
+    if Journal::exists(&folder)? {
         return Err(Error::new(Exit::Usage, format!("{} holds a run: it is not lost", folder.display()))
             .remedy("resume it, or purge it without --lost"));
     }

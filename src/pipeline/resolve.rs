@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::domain::{Outcome, Reason};
 use crate::error::{Error, Exit, Result};
 use crate::track::{
-    DigitalEnd, End, InDoubtSeen, Installation, Journal, JournalReader, Phase, RunOperator, Settlement, control,
+    DigitalEnd, End, InDoubtSeen, Installation, Journal, JournalReader, Phase, Register, RunOperator, Settlement,
+    control,
 };
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -49,6 +50,7 @@ pub fn resolve(run: &Path, selection: &Selection, settlement: Settlement) -> Res
     let installation = Installation::existing(&config.installation)?;
     // From here on nobody else changes what is in doubt.
     let journal = Journal::open(run, &installation)?;
+    Register::open(&installation)?.is_current(&journal)?;
     let (chosen, _) = in_doubt_of(run, selection)?;
     let exports = fingerprints(&journal.header())?;
     // From a purged run what was not delivered goes with a new run.

@@ -2,7 +2,8 @@
 //!
 //! The sending process has the run's lock; an order needs none of it. Each is one line (when, who, what), written with
 //! one write under a lock of the file and synced. The file is what holds across restarts: whatever stands at its end is in
-//! force, also in the next process. Each line becomes an event of the journal when a process takes it up, in the order of
+//! force, also in the next process. A line that a full disk or a kill broke off was acknowledged to nobody: the next order
+//! takes its place. Each line becomes an event of the journal when a process takes it up, in the order of
 //! the file, so the number of such events tells how many have been.
 
 use super::error::TrackError;
@@ -14,6 +15,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Kind of the events that tell of orders taken up.
 pub const CONTROL_EVENT: &str = "control";
@@ -55,7 +57,8 @@ impl Order {
         Self { at: Timestamp::now(), who: user(), what, gateway }
     }
 
-    /// Adds it to the run's orders. Returns how many there are now. *Errors*: storage, an order that cannot be read.
+    /// Adds it to the run's orders. Returns how many there are now. *Errors*: storage; nothing of it is left then, unless
+    /// only the sync failed.
     pub fn give(&self, run: &Path) -> Result<usize, TrackError> {
         let file = file(run);
         let failed = |error| TrackError::storage(format!("write the order to {}", file.display()), error);
@@ -63,8 +66,20 @@ impl Order {
         text.push('\n');
         let mut out = OpenOptions::new().append(true).create(true).mode(0o600).open(&file).map_err(failed)?;
         out.lock().map_err(failed)?;
+        let bytes = std::fs::read(&file).map_err(failed)?;
+        // Behind a line that was broken off, the order would be none.
+        let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |end| end as u64 + 1);
+        if whole < bytes.len() as u64 {
+            tracing::warn!(file = %file.display(), "an order that was not written whole is taken away; nobody was told that it stands");
+            out.set_len(whole).map_err(failed)?;
+        }
         let before = read(run)?.len();
-        out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(failed)?;
+        if let Err(error) = out.write_all(text.as_bytes()) {
+            // Where this fails too, the next order does it.
+            let _ = out.set_len(whole);
+            return Err(failed(error));
+        }
+        out.sync_all().map_err(failed)?;
         File::open(run).and_then(|folder| folder.sync_all()).map_err(failed)?;
         Ok(before + 1)
     }
@@ -94,9 +109,10 @@ impl fmt::Display for What {
     }
 }
 
-/// The orders of a run, oldest first. A line that is being written is not there yet.
+/// The orders of a run, oldest first. A line that is being written is not there yet; one that cannot be read is passed
+/// over with a warning, and what stands around it stands.
 ///
-/// *Errors*: storage; [`TrackError::Damaged`] with the line that is no order.
+/// *Errors*: storage.
 pub fn read(run: &Path) -> Result<Vec<Order>, TrackError> {
     let file = file(run);
     let bytes = match std::fs::read(&file) {
@@ -105,17 +121,29 @@ pub fn read(run: &Path) -> Result<Vec<Order>, TrackError> {
     };
     // Bytes, since the line that is being written may end within a character.
     let (whole, _) = bytes.split_at(memchr::memrchr(b'\n', &bytes).unwrap_or_default());
-    let order = |(number, line): (usize, &[u8])| {
-        serde_json::from_slice(line)
-            .map_err(|_| TrackError::Damaged { file: file.clone(), what: format!("line {} is no order", number + 1) })
-    };
     let lines = (!whole.is_empty()).then(|| whole.split(|byte| *byte == b'\n'));
-    lines.into_iter().flatten().enumerate().map(order).collect()
+    let mut orders = Vec::new();
+    for (number, line) in lines.into_iter().flatten().enumerate() {
+        let order = serde_json::from_slice(line).ok();
+        if order.is_none() {
+            let file = file.display();
+            tracing::warn!(%file, line = number + 1, "a line is no order, and is passed over: see `utskick status` for what stands");
+        }
+        orders.extend(order.or_else(|| behind_a_torn_one(line)));
+    }
+    Ok(orders)
 }
 
-/// Size of the orders' file, which tells whether there are new ones.
-pub fn size(run: &Path) -> u64 {
-    std::fs::metadata(file(run)).map_or(0, |facts| facts.len())
+/// The order that an earlier version wrote, and acknowledged, behind a line that had been broken off.
+fn behind_a_torn_one(line: &[u8]) -> Option<Order> {
+    let start = memchr::memmem::rfind(line, b"{\"at\":").filter(|start| *start > 0)?;
+    serde_json::from_slice(line.get(start..)?).ok()
+}
+
+/// Size and time of the orders' file, which tell whether there are new ones.
+pub fn stamp(run: &Path) -> Option<(u64, SystemTime)> {
+    let facts = std::fs::metadata(file(run)).ok()?;
+    Some((facts.len(), facts.modified().ok()?))
 }
 
 fn file(run: &Path) -> PathBuf {
@@ -248,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_whole_is_not_there_and_one_that_is_no_order_is_told() {
+    fn a_line_that_is_not_whole_is_not_there_and_one_that_is_no_order_is_passed_over() {
         let run = tempfile::tempdir().unwrap();
         Order::now(What::Pause, None).give(run.path()).unwrap();
         let first = std::fs::read(file(run.path())).unwrap().len();
@@ -259,7 +287,21 @@ mod tests {
             std::fs::write(file(run.path()), &both[..end]).unwrap();
             assert_eq!(read(run.path()).unwrap().len(), 1, "cut at {end}");
         }
-        std::fs::write(file(run.path()), [&both[..both.len() - 4], b"\n"].concat()).unwrap();
-        assert!(matches!(read(run.path()), Err(TrackError::Damaged { what, .. }) if what == "line 2 is no order"));
+        // One that was broken off makes room for the next order.
+        for end in [first + 1, both.len() - 1] {
+            std::fs::write(file(run.path()), &both[..end]).unwrap();
+            assert_eq!(Order::now(What::Drain, None).give(run.path()).unwrap(), 2, "cut at {end}");
+            let orders = read(run.path()).unwrap();
+            assert_eq!(orders.iter().map(|order| order.what).collect::<Vec<_>>(), [What::Pause, What::Drain]);
+            let text = std::fs::read_to_string(file(run.path())).unwrap();
+            assert_eq!(text.lines().count(), 2, "{text}");
+        }
+        // One that cannot be read is passed over; what was acknowledged behind a broken one stands.
+        let third = serde_json::to_vec(&Order::now(What::Drain, None)).unwrap();
+        let damaged = [&both[..both.len() - 4], b"\n", &both[first..first + 30], &third, b"\n"].concat();
+        std::fs::write(file(run.path()), damaged).unwrap();
+        let orders = read(run.path()).unwrap();
+        assert_eq!(orders.iter().map(|order| order.what).collect::<Vec<_>>(), [What::Pause, What::Drain]);
+        assert_eq!(Order::now(What::Resume, None).give(run.path()).unwrap(), 3);
     }
 }

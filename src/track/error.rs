@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Exit};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why something could not be recorded or looked up.
@@ -46,6 +46,14 @@ pub enum TrackError {
         /// Folder that was looked in.
         run: PathBuf,
     },
+    /// Whether there is a run cannot be seen.
+    #[error("cannot look into {}: {cause}", run.display())]
+    Unreadable {
+        /// Folder that was to be looked in.
+        run: PathBuf,
+        /// What the system said.
+        cause: Cause,
+    },
     /// A file of another version of the format, or no file of ours.
     #[error("{} has format {found}, and this program reads format {expected}", file.display())]
     Format {
@@ -86,6 +94,12 @@ pub enum TrackError {
         /// What needs it.
         state: PathBuf,
     },
+    /// The register is missing or empty, but the state folder has been used with one.
+    #[error("the register {} is missing or empty: nobody can tell what earlier runs have sent", file.display())]
+    RegisterLost {
+        /// The register.
+        file: PathBuf,
+    },
     /// The key is not the one that a run or the register was made with.
     #[error("{} was made with another key than this installation's", file.display())]
     KeyOther {
@@ -123,6 +137,16 @@ pub enum TrackError {
         /// By the journal.
         journal: u64,
     },
+    /// The register knows more of a run than the folder that was opened: nothing of it may leave.
+    #[error("{} is not run {id} as it is now: {why}", run.display())]
+    Outdated {
+        /// Folder of the run.
+        run: PathBuf,
+        /// Id of the run.
+        id: String,
+        /// What the register knows.
+        why: Outdated,
+    },
     /// A run that may have sent something is named by the register, and its folder is gone.
     #[error("the register names run {run} as unfinished, and its folder {} cannot be read", folder.display())]
     RunGone {
@@ -131,6 +155,45 @@ pub enum TrackError {
         /// Where it was.
         folder: PathBuf,
     },
+}
+
+/// How the register knows that a folder is not the run as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Outdated {
+    /// The register has taken the run's statements over.
+    #[error("the run has finished since this copy was made, and what it sent is in the register")]
+    Finished,
+    /// A person gave the run up as lost.
+    #[error("the run was given up as lost (`purge --lost`), and others may have sent what waits here")]
+    GivenUp,
+    /// A process has gone on with the run, or purged it, elsewhere or since.
+    #[error("a process has gone on with the run since this copy was made, and may have sent what waits here")]
+    GoneOn,
+    /// The run lies elsewhere as well.
+    #[error("it is a copy, and the run lies in {}", .0.display())]
+    Elsewhere(PathBuf),
+}
+
+impl Outdated {
+    fn remedy(&self, run: &Path) -> String {
+        let run = run.display();
+        match self {
+            Self::Finished => "send the export in a new run: what was not sent goes with it, and nothing else".into(),
+            Self::GivenUp => format!(
+                "`utskick purge --even-pending {run}` lets the register know again what this run sent; then send the export \
+                 in a new run: what nobody sent goes with it"
+            ),
+            Self::GoneOn => format!(
+                "bring the folder back as it was last; if that is lost, ask the operators what has arrived, give up what \
+                 waits here by `utskick purge --even-pending {run}`, and send the export in a new run: what left since this \
+                 copy was made may then be sent twice"
+            ),
+            Self::Elsewhere(folder) => format!(
+                "resume {}; to go on with the run here, remove that folder or move it away first",
+                folder.display()
+            ),
+        }
+    }
 }
 
 /// What a storage operation failed with; shared by all who waited for it.
@@ -178,10 +241,11 @@ impl TrackError {
     /// The exit code of a command that ends with it.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::NoRun { .. } | Self::Exists { .. } | Self::Locked { .. } => Exit::Usage,
+            Self::NoRun { .. } | Self::Exists { .. } | Self::Locked { .. } | Self::Outdated { .. } => Exit::Usage,
             Self::Open { .. }
             | Self::KeyMalformed { .. }
             | Self::KeyLost { .. }
+            | Self::RegisterLost { .. }
             | Self::KeyOther { .. }
             | Self::GatewayBusy { .. } => Exit::Settings,
             _ => Exit::Storage,
@@ -197,6 +261,10 @@ impl TrackError {
             Self::GatewayBusy { .. } => "wait until the other run has ended".into(),
             Self::Exists { .. } => "name an empty folder for a new run, or `resume` this one".into(),
             Self::NoRun { .. } => "name the folder that `send` was given as --run".into(),
+            Self::Outdated { run, why, .. } => why.remedy(run),
+            Self::Unreadable { .. } => {
+                "see to the folder's permissions, or do this as the user whom the run belongs to".into()
+            }
             Self::Format { .. } => "use the version of utskick that made it".into(),
             Self::Damaged { .. } => {
                 "keep the folder as it is: nothing of this run is sent any more. A copy of the whole folder, made after the \
@@ -207,6 +275,11 @@ impl TrackError {
             Self::Open { file, .. } => format!("chmod go-rwx {}", file.display()),
             Self::KeyMalformed { .. } | Self::KeyLost { .. } | Self::KeyOther { .. } => {
                 "restore the key file from its backup; with another key no earlier statement is known again".into()
+            }
+            Self::RegisterLost { .. } => {
+                "bring it back from its backup; to begin anew on purpose, and send everything again, name a new state folder \
+                 and a new key file under [installation]"
+                    .into()
             }
             Self::RunGone { .. } => {
                 "bring the folder back, from a backup if need be, and finish the run; if it is lost for good, `utskick purge \

@@ -4,6 +4,7 @@
 //! from doubling an agreed rate. Neither key nor register lies in a run's folder. It does not know what is digested.
 
 use super::error::TrackError;
+use super::register::Register;
 use crate::config;
 use crate::disk::{Disk, Machine, folder_of};
 use crate::domain::{
@@ -51,10 +52,11 @@ pub struct GatewayLocks {
 const NONCE_BYTES: usize = 12;
 
 impl Installation {
-    /// Opens the state folder and reads the key, making both at first use (folder 0700, key file 0600).
+    /// Opens the state folder and reads the key, making both at first use (folder 0700, key file 0600), and the register
+    /// with them.
     ///
     /// *Errors*: a key file or folder open to others, a malformed key, a missing key where a register shows that there
-    /// was one, storage.
+    /// was one, a missing register where the state folder has been used, storage.
     pub fn open(settings: &config::Installation) -> Result<Self, TrackError> {
         Self::open_on(Arc::new(Machine), settings)
     }
@@ -63,7 +65,10 @@ impl Installation {
     /// journals goes through it.
     pub fn open_on(disk: Arc<dyn Disk>, settings: &config::Installation) -> Result<Self, TrackError> {
         private_folder(&settings.state, &*disk)?;
-        let key = match read_key(&settings.key_file)? {
+        let register = super::register::file(&settings.state);
+        let key = read_key(&settings.key_file)?;
+        let had_key = key.is_some();
+        let key = match key {
             Some(key) => {
                 // Whoever made it may have ended before its name was durable.
                 let folder = folder_of(&settings.key_file);
@@ -77,7 +82,6 @@ impl Installation {
                 key
             }
             None => {
-                let register = super::register::file(&settings.state);
                 if register.exists() {
                     return Err(TrackError::KeyLost { file: settings.key_file.clone(), state: register });
                 }
@@ -86,7 +90,16 @@ impl Installation {
                     .ok_or_else(|| TrackError::KeyMalformed { file: settings.key_file.clone() })?
             }
         };
-        Ok(Self { disk, ..Self::with_key(&key, settings.state.clone())? })
+        let installation = Self { disk, ..Self::with_key(&key, settings.state.clone())? };
+        let missing = super::register::is_missing(&register);
+        // Also where whoever made it ended before it was whole.
+        if missing || super::register::is_unused(&settings.state) {
+            Register::open(&installation)?;
+            if had_key && missing {
+                tracing::warn!(register = %register.display(), "a new register is made for a key that was there: it knows of nothing that was sent");
+            }
+        }
+        Ok(installation)
     }
 
     /// Opens an installation that is there, and makes nothing: for commands that only read.

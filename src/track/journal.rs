@@ -68,7 +68,7 @@ pub use rows::*;
 pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, read_only_uri, take_over, use_wal};
 pub use writer::{ENOUGH as GROUP_ENOUGH, WINDOW as GROUP_WINDOW, WINDOWS as GROUP_WINDOWS};
 
-use super::error::TrackError;
+use super::error::{Cause, TrackError};
 use super::installation::{Installation, open_lock, private_folder, try_lock};
 use super::pulse::Pulse;
 use super::register::Register;
@@ -80,6 +80,7 @@ use mark::Mark;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -94,6 +95,8 @@ const CHANGES: usize = 4096;
 const BATCHES: usize = 4;
 /// How long commands that read a run may keep it from being gone on with.
 const READERS: Duration = Duration::from_secs(120);
+/// What the event is called by which a process begins to send, or goes on.
+pub const STARTED: &str = "start";
 /// What the event is called by which a person gives up that the run ever sends what still waits.
 pub const PURGED: &str = "purged";
 
@@ -104,6 +107,13 @@ pub const PURGED: &str = "purged";
 #[derive(Clone)]
 pub struct Journal {
     inner: Arc<Inner>,
+}
+
+/// A folder that this process alone may make a run in; free again on drop.
+#[derive(Debug)]
+pub struct Claim {
+    run: PathBuf,
+    lock: File,
 }
 
 struct Inner {
@@ -122,17 +132,39 @@ struct Inner {
 }
 
 impl Journal {
-    /// Whether a folder holds a run.
-    pub fn exists(run: &Path) -> bool {
-        run.join(schema::FILE).exists()
+    /// Whether a folder holds a run. *Errors*: [`TrackError::Unreadable`] where that cannot be seen.
+    pub fn exists(run: &Path) -> Result<bool, TrackError> {
+        match std::fs::metadata(run.join(schema::FILE)) {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+            Err(error) => Err(TrackError::Unreadable { run: run.to_path_buf(), cause: Cause::new(error) }),
+        }
+    }
+
+    /// Takes a folder for a run that is to be made there, and makes it (0700) where it is missing.
+    ///
+    /// *Errors*: [`TrackError::Locked`], storage.
+    pub fn claim(run: &Path, installation: &Installation) -> Result<Claim, TrackError> {
+        private_folder(run, installation.disk())?;
+        Ok(Claim { run: run.to_path_buf(), lock: lock_run(run)? })
+    }
+
+    /// Whether a process has a run in this folder, or is about to make one.
+    pub fn is_taken(run: &Path) -> bool {
+        is_running(run)
     }
 
     /// Makes a journal in the run's folder, and the folder (0700) where it is missing.
     ///
     /// *Errors*: [`TrackError::Exists`] where there is one, [`TrackError::Locked`], storage.
     pub fn create(run: &Path, installation: &Installation, header: &RunHeader) -> Result<Self, TrackError> {
-        private_folder(run, installation.disk())?;
-        let lock = lock_run(run)?;
+        Self::create_in(Self::claim(run, installation)?, installation, header)
+    }
+
+    /// As [`Journal::create`], in a folder that was taken before.
+    pub fn create_in(claim: Claim, installation: &Installation, header: &RunHeader) -> Result<Self, TrackError> {
+        let Claim { run, lock } = claim;
+        let run = run.as_path();
         let file = run.join(schema::FILE);
         if file.exists() {
             return Err(TrackError::Exists { run: run.to_path_buf() });
@@ -154,7 +186,7 @@ impl Journal {
     /// *Errors*: no run there, another process has it, another format, another installation's key, damage, storage.
     /// *Cost*: proportional to what waits, not to what has ended; below a second at a million statements.
     pub fn open(run: &Path, installation: &Installation) -> Result<Self, TrackError> {
-        if !Self::exists(run) {
+        if !Self::exists(run)? {
             return Err(TrackError::NoRun { run: run.to_path_buf() });
         }
         private_folder(run, installation.disk())?;
@@ -483,6 +515,11 @@ impl Journal {
     /// How many events of a kind there are, of those committed.
     pub fn events_of(&self, kind: &str) -> Result<u64, TrackError> {
         self.read(|conn| pages::events_of(conn, kind))
+    }
+
+    /// How often a process has begun, or gone on, or purged the run: a copy that was made before has fewer.
+    pub fn steps(&self) -> Result<u64, TrackError> {
+        Ok(self.events_of(STARTED)? + self.events_of(PURGED)?)
     }
 
     /// Keeps the pulse of the running send, in place of the last one; durable with the next group.

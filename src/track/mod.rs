@@ -32,7 +32,7 @@ mod report;
 mod status;
 
 pub use checkpoint::Checkpoint;
-pub use error::{Cause, TrackError};
+pub use error::{Cause, Outdated, TrackError};
 pub use installation::{GatewayLocks, Installation};
 pub use journal::*;
 pub use pulse::{GatewayPulse, Pulse, Waiting};

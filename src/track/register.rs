@@ -8,18 +8,19 @@
 //! |---|---|---|
 //! | `run` | number | id, folder, when begun, when merged (null: its journal counts), how many rows were taken over |
 //! | `sent` | statement key, content, run | which halves left (1 digital, 2 paper, 4 in doubt), when, TransId |
-//! | `meta` | name | key check |
+//! | `meta` | name | key check; `steps:RUN`: how often the run was gone on with; `given_up:RUN` |
 //!
 //! It holds keyed digests only, no identity and no content.
 
-use super::error::TrackError;
+use super::error::{Outdated, TrackError};
 use super::installation::{Installation, private_folder};
-use super::journal::{self, JournalReader, KeyState, Phase};
+use super::journal::{self, Journal, JournalReader, KeyState, Phase};
 use crate::domain::{ContentDigest, StatementKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
@@ -31,6 +32,27 @@ const WAITS: u8 = 8;
 /// Where the register of a state folder lies.
 pub(super) fn file(state: &Path) -> PathBuf {
     state.join("register.sqlite")
+}
+
+/// Whether there is nothing in a register: no file, or one that was emptied.
+pub(super) fn is_missing(file: &Path) -> bool {
+    match std::fs::metadata(file) {
+        Ok(facts) => facts.len() == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Whether no run was ever made with a state folder: it has nothing but a register that is being made, and perhaps the
+/// lock of FaR, which an earlier version's `plan` took before there was a register.
+pub(super) fn is_unused(state: &Path) -> bool {
+    let only = |folder: &Path, fits: &dyn Fn(&OsStr) -> bool| match std::fs::read_dir(folder) {
+        Ok(entries) => entries.into_iter().all(|entry| entry.is_ok_and(|entry| fits(&entry.file_name()))),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    only(state, &|name| {
+        name.as_bytes().starts_with(b"register.sqlite")
+            || name == "gateways" && only(&state.join(name), &|lock| lock == "far.lock")
+    })
 }
 
 /// What an earlier run knows of a statement key.
@@ -125,10 +147,16 @@ struct Named {
 impl Register {
     /// Opens the register, making it at first use.
     ///
-    /// *Errors*: another format, another installation's key, storage.
+    /// *Errors*: [`TrackError::RegisterLost`] where it is missing or empty and the state folder has been used; another
+    /// format, another installation's key, storage.
     pub fn open(installation: &Installation) -> Result<Self, TrackError> {
         private_folder(installation.state(), installation.disk())?;
+        // Before the register is looked at: a faster process makes it before anything else in the folder.
+        let unused = is_unused(installation.state());
         let file = file(installation.state());
+        if !unused && is_missing(&file) {
+            return Err(TrackError::RegisterLost { file });
+        }
         let failed =
             |error: rusqlite::Error| TrackError::storage(format!("open the register {}", file.display()), error);
         match installation.disk().write_new(&file, b"") {
@@ -136,7 +164,11 @@ impl Register {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(TrackError::storage(format!("make the register {}", file.display()), error));
             }
-            _ => {}
+            Err(_) => {}
+            Ok(()) => installation
+                .disk()
+                .sync_folder(installation.state())
+                .map_err(|error| TrackError::storage(format!("make the register {}", file.display()), error))?,
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
         let conn = journal::connect(&file, flags, installation.disk().vfs()).map_err(failed)?;
@@ -147,7 +179,9 @@ impl Register {
         .map_err(failed)?;
         journal::use_wal(&conn).map_err(failed)?;
         let register = Self { conn, installation: installation.clone() };
-        register.make(installation.key_check()).map_err(failed)?;
+        if !register.make(installation.key_check(), unused).map_err(failed)? {
+            return Err(TrackError::RegisterLost { file });
+        }
         // Where another process is at it, that process has done it.
         journal::take_over(&register.conn).map_err(failed)?;
         journal::check_format(&register.conn, &file, FORMAT)?;
@@ -162,11 +196,12 @@ impl Register {
         Ok(register)
     }
 
-    /// Makes the tables of a file that has none; two processes may come here at once.
-    fn make(&self, key_check: &str) -> rusqlite::Result<()> {
+    /// Makes the tables of a file that has none, where that may be; two processes may come here at once. Whether there
+    /// are tables now.
+    fn make(&self, key_check: &str, may: bool) -> rusqlite::Result<bool> {
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         let tables: i64 = self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if tables == 0 {
+        if tables == 0 && may {
             self.conn.execute_batch(&format!(
                 "PRAGMA application_id = {}; PRAGMA user_version = {FORMAT};
                  CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -178,7 +213,8 @@ impl Register {
             ))?;
             self.conn.execute("INSERT INTO meta VALUES ('key_check', ?1)", [key_check])?;
         }
-        self.conn.execute_batch("COMMIT")
+        self.conn.execute_batch("COMMIT")?;
+        Ok(tables > 0 || may)
     }
 
     /// Names a run, durably, before anything of it is sent: from now on its journal counts, until it is merged.
@@ -186,14 +222,80 @@ impl Register {
         let failed = |error: rusqlite::Error| TrackError::storage("name the run in the register", error);
         let folder = std::fs::canonicalize(folder)
             .map_err(|error| TrackError::storage("name the run in the register", error))?;
-        self.conn
-            .execute(
+        let name = || -> rusqlite::Result<()> {
+            let all = self.conn.unchecked_transaction()?;
+            all.execute(
                 "INSERT INTO run(run_id, folder, begun) VALUES (?1, ?2, ?3)
                  ON CONFLICT(run_id) DO UPDATE SET folder = excluded.folder, merged = NULL",
                 params![run_id, folder.as_os_str().as_bytes(), Timestamp::now().as_millisecond()],
-            )
-            .map(|_| ())
-            .map_err(failed)
+            )?;
+            all.execute("DELETE FROM meta WHERE name = 'given_up:' || ?1", [run_id])?;
+            all.commit()
+        };
+        name().map_err(failed)
+    }
+
+    /// Sees that a folder is its run as it is now, before anything of it is sent or settled. Whoever asks holds the locks
+    /// of the gateways, so that nobody goes on with another copy meanwhile.
+    ///
+    /// *Errors*: [`TrackError::Outdated`] where the run has finished, was given up, or was gone on with from another copy,
+    /// and where the folder that the register names holds it as well. A folder that was moved is none of these.
+    pub fn is_current(&self, journal: &Journal) -> Result<(), TrackError> {
+        let (run, id) = (journal.run().to_path_buf(), journal.header().run_id.clone());
+        if journal.phase() == Phase::Finished {
+            return Ok(());
+        }
+        let failed = |error| TrackError::storage("ask the register about the run", error);
+        let named = self
+            .conn
+            .query_row("SELECT folder, merged IS NOT NULL FROM run WHERE run_id = ?1", [&id], |row| {
+                Ok((PathBuf::from(OsString::from_vec(row.get(0)?)), row.get(1)?))
+            })
+            .optional()
+            .map_err(failed)?;
+        let steps: Option<i64> = self
+            .conn
+            .query_row("SELECT value FROM meta WHERE name = 'steps:' || ?1", [&id], |row| row.get(0))
+            .optional()
+            .map_err(failed)?;
+        let seen = journal.steps()?;
+        let why = match named {
+            Some((_, true)) if self.is_given_up(&id)? => Outdated::GivenUp,
+            Some((_, true)) => Outdated::Finished,
+            Some((folder, false)) if is_other_copy(&folder, &run, &id) => Outdated::Elsewhere(folder),
+            _ if steps.unwrap_or(0) as u64 > seen => Outdated::GoneOn,
+            _ => return Ok(()),
+        };
+        Err(TrackError::Outdated { run, id, why })
+    }
+
+    /// Notes that a run is gone on with, or purged, and where, durably, before anything leaves: every older copy of its
+    /// folder is known by that.
+    pub fn note_step(&self, journal: &Journal) -> Result<(), TrackError> {
+        let id = journal.header().run_id.clone();
+        let steps = journal.steps()? as i64;
+        let failed = |error: rusqlite::Error| TrackError::storage("note in the register that the run goes on", error);
+        let folder = std::fs::canonicalize(journal.run())
+            .map_err(|error| TrackError::storage("note in the register that the run goes on", error))?;
+        let note = || -> rusqlite::Result<()> {
+            let all = self.conn.unchecked_transaction()?;
+            all.execute(
+                "INSERT INTO meta VALUES ('steps:' || ?1, ?2)
+                 ON CONFLICT(name) DO UPDATE SET value = max(value, excluded.value)",
+                params![id, steps],
+            )?;
+            // It may have been moved.
+            all.execute("UPDATE run SET folder = ?2 WHERE run_id = ?1", params![id, folder.as_os_str().as_bytes()])?;
+            all.commit()
+        };
+        note().map_err(failed)
+    }
+
+    /// Whether a person gave this run up as lost.
+    pub fn is_given_up(&self, run_id: &str) -> Result<bool, TrackError> {
+        self.conn
+            .query_row("SELECT count(*) FROM meta WHERE name = 'given_up:' || ?1", [run_id], |row| row.get(0))
+            .map_err(|error| TrackError::storage("ask the register about the run", error))
     }
 
     /// Judges statements by what earlier runs, other than `run_id`, know of them.
@@ -378,14 +480,23 @@ impl Register {
     /// `None` where no unfinished run is named there.
     pub fn forget(&self, folder: &Path) -> Result<Option<String>, TrackError> {
         let Some(run) = self.unmerged()?.into_iter().find(|run| run.folder == folder) else { return Ok(None) };
-        self.conn
-            .execute(
-                "UPDATE run SET merged = ?2 WHERE run_id = ?1 AND merged IS NULL",
-                params![run.run_id, Timestamp::now().as_millisecond()],
-            )
-            .map(|_| Some(run.run_id))
-            .map_err(|error| TrackError::storage("forget a run in the register", error))
+        let now = Timestamp::now().as_millisecond();
+        let forget = || -> rusqlite::Result<()> {
+            let all = self.conn.unchecked_transaction()?;
+            all.execute("UPDATE run SET merged = ?2 WHERE run_id = ?1 AND merged IS NULL", params![run.run_id, now])?;
+            all.execute("INSERT OR REPLACE INTO meta VALUES ('given_up:' || ?1, ?2)", params![run.run_id, now])?;
+            all.commit()
+        };
+        forget().map_err(|error| TrackError::storage("forget a run in the register", error))?;
+        Ok(Some(run.run_id))
     }
+}
+
+/// Whether this folder is another one than the run's, and holds the run too.
+fn is_other_copy(folder: &Path, run: &Path, id: &str) -> bool {
+    let place = |folder: &Path| std::fs::metadata(folder).ok().map(|facts| (facts.dev(), facts.ino()));
+    place(folder).is_some_and(|named| Some(named) != place(run))
+        && JournalReader::open(folder).is_ok_and(|journal| journal.run_id() == id)
 }
 
 impl std::fmt::Debug for Register {
@@ -555,6 +666,72 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_current_unless_the_register_knows_more_of_it() {
+        let place = Place::new();
+        let why = |journal: &Journal| match Register::open(&place.installation).unwrap().is_current(journal) {
+            Err(TrackError::Outdated { why, .. }) => Some(why),
+            other => other.map(|()| None).unwrap(),
+        };
+        let go_on = |journal: &Journal| {
+            wait(journal.note_durably(journal::STARTED, "")).unwrap();
+            Register::open(&place.installation).unwrap().note_step(journal).unwrap();
+        };
+        let copy = |from: &str, to: &str| {
+            let _ = std::fs::remove_dir_all(place.run(to));
+            std::fs::create_dir(place.run(to)).unwrap();
+            std::fs::copy(place.run(from).join("journal.sqlite"), place.run(to).join("journal.sqlite")).unwrap();
+        };
+        // In pass 1 too.
+        let journal = place.create("run");
+        assert_eq!(why(&journal), None);
+        drop(journal);
+        copy("run", "intake");
+        go_on(&place.open("run"));
+        assert_eq!(why(&place.open("intake")), Some(Outdated::GoneOn));
+        std::fs::remove_dir_all(place.run("run")).unwrap();
+
+        let journal = half_way(&place);
+        go_on(&journal);
+        assert_eq!(why(&journal), None);
+        drop(journal);
+        copy("run", "copy");
+        assert_eq!(why(&place.open("copy")), Some(Outdated::Elsewhere(place.run("run").canonicalize().unwrap())));
+        // Moved, it is the same run.
+        std::fs::rename(place.run("run"), place.run("moved")).unwrap();
+        let journal = place.open("moved");
+        assert_eq!(why(&journal), None);
+        go_on(&journal);
+        assert_eq!(why(&journal), None);
+        drop(journal);
+        copy("moved", "aside");
+        std::fs::rename(place.run("copy"), place.run("run")).unwrap();
+        assert!(matches!(why(&place.open("run")), Some(Outdated::Elsewhere(_))));
+        std::fs::rename(place.run("moved"), place.run("elsewhere")).unwrap();
+        assert_eq!(why(&place.open("run")), Some(Outdated::GoneOn));
+        // Finished, and reopened by a person who settles something: a copy of before knows less of it still.
+        let journal = place.open("elsewhere");
+        finish(&journal);
+        assert_eq!(why(&journal), None);
+        assert_eq!(why(&place.open("aside")), Some(Outdated::Finished));
+        wait(journal.settle(vec![2], Settlement::NotDelivered, String::new())).unwrap();
+        assert_eq!(why(&journal), None);
+        drop(journal);
+        let journal = place.open("elsewhere");
+        assert_eq!(why(&journal), None);
+        let register = Register::open(&place.installation).unwrap();
+        std::fs::rename(place.run("elsewhere"), place.run("run2")).unwrap();
+        assert!(
+            register
+                .forget(&place.run("elsewhere").parent().unwrap().canonicalize().unwrap().join("elsewhere"))
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(why(&journal), Some(Outdated::GivenUp));
+        register.begin("run", &place.run("run2")).unwrap();
+        assert!(!register.is_given_up("run").unwrap());
+    }
+
+    #[test]
     fn what_is_settled_after_the_merge_is_taken_over() {
         let place = Place::new();
         let journal = half_way(&place);
@@ -584,6 +761,49 @@ mod tests {
         assert_eq!(of(&[(What::Sent, other), (What::Sent, same)]), Verdict::AlreadySent);
         assert_eq!(of(&[(What::InDoubt, same), (What::Sent, same)]), Verdict::AlreadySent);
         assert_eq!(of(&[(What::Sent, other), (What::OtherRun, same)]), Verdict::OtherRun);
+    }
+
+    #[test]
+    fn a_register_is_made_once_and_not_anew_beside_what_was_used() {
+        for emptied in [false, true] {
+            let place = Place::new();
+            let file = file(place.installation.state());
+            assert!(!is_missing(&file), "it is made together with the key");
+            let lose = || match emptied {
+                true => std::fs::write(&file, "").unwrap(),
+                false => std::fs::remove_file(&file).unwrap(),
+            };
+            let settings = place.settings();
+            // Nothing was done with it: as if its maker had been killed.
+            lose();
+            Installation::open(&settings).unwrap();
+            assert!(!is_missing(&file));
+            lose();
+            // Its maker was killed before it had tables.
+            journal::use_wal(&Connection::open(&file).unwrap()).unwrap();
+            Installation::open(&settings).unwrap();
+            let conn = Connection::open(&file).unwrap();
+            let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+            assert!(tables > 0);
+            drop(conn);
+            // FaR alone was asked.
+            drop(place.installation.lock_gateways(&["far"]).unwrap());
+            lose();
+            Installation::open(&settings).unwrap();
+            drop(place.installation.lock_gateways(&["165021680250", "far"]).unwrap());
+            lose();
+            let lost = |error: TrackError| matches!(error, TrackError::RegisterLost { .. });
+            assert!(lost(Installation::open(&settings).unwrap_err()));
+            assert!(lost(Register::open(&place.installation).unwrap_err()));
+            assert!(is_missing(&file), "none was made");
+        }
+        // Without tables it is empty, whatever its size.
+        let place = Place::new();
+        let conn = Connection::open(file(place.installation.state())).unwrap();
+        conn.execute_batch("DROP TABLE meta; DROP TABLE run; DROP TABLE sent").unwrap();
+        drop(conn);
+        place.installation.audit("used").unwrap();
+        assert!(matches!(Register::open(&place.installation), Err(TrackError::RegisterLost { .. })));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::control::CONTROL_EVENT;
 use super::error::TrackError;
 use super::halves::{Digital, OnPaper};
-use super::journal::{BundleSeen, Counts, Event, InDoubtSeen, JournalReader, Phase};
+use super::journal::{BundleSeen, Counts, Event, InDoubtSeen, JournalReader, PURGED, Phase};
 use crate::domain::{Outcome, Reason};
 use crate::error::Exit;
 use crate::watch::Handshakes;
@@ -31,6 +31,8 @@ pub struct Report {
     pub phase: Phase,
     /// A process is at it now.
     pub running: bool,
+    /// A person decided that nothing more of it is sent.
+    pub purged: bool,
     /// When it was made.
     pub created: Timestamp,
     /// When the last thing happened; `null` before anything has.
@@ -233,6 +235,7 @@ impl Report {
             run: header.run_id.clone(),
             phase,
             running,
+            purged: reader.events_of(PURGED)? > 0,
             created: header.created,
             last,
             duration_s: until.map_or(0.0, |until| (until - header.created).as_secs_f64()),
@@ -265,15 +268,7 @@ impl Report {
             rates,
             throughput,
             audit: reader.events_among(
-                &[
-                    CONTROL_EVENT,
-                    "settled",
-                    "not_sent_again",
-                    "purged",
-                    "staged_again",
-                    "pace",
-                    "operator_asks_to_wait",
-                ],
+                &[CONTROL_EVENT, "settled", "not_sent_again", PURGED, "staged_again", "pace", "operator_asks_to_wait"],
                 AUDITED,
             )?,
             bundles: reader.bundles()?,
@@ -286,13 +281,15 @@ impl Report {
         &self.counts
     }
 
-    /// The exit code of a command that reports it: as [`super::exit`]; 2 while the run is not finished; 74 where it does
-    /// not balance.
+    /// The exit code of a command that reports it: as [`super::exit`]; 2 while the run is not finished, and 1 where it never
+    /// will be, since it is purged; 74 where it does not balance.
     pub fn exit(&self) -> Exit {
         if !self.balanced {
             Exit::Storage
         } else if self.phase == Phase::Finished {
             super::exit(&self.counts)
+        } else if self.purged {
+            Exit::LookAt
         } else {
             Exit::Pending
         }

@@ -6,7 +6,7 @@
 use super::checkpoint::Checkpoint;
 use super::control::{self, Standing};
 use super::error::TrackError;
-use super::journal::{Event, JournalReader, Phase, Tempo};
+use super::journal::{Event, JournalReader, PURGED, Phase, Tempo};
 use super::outlook;
 use super::pulse::Waiting;
 use super::report::InDoubt;
@@ -30,6 +30,8 @@ pub struct Status {
     pub phase: Phase,
     /// A process is at it now.
     pub running: bool,
+    /// A person decided that nothing more of it is sent.
+    pub purged: bool,
     /// When it was made.
     pub created: Timestamp,
     /// Statements read so far, and after release those of the exports.
@@ -188,6 +190,7 @@ impl Status {
             run: header.run_id.clone(),
             phase,
             running,
+            purged: reader.events_of(PURGED)? > 0,
             created: header.created,
             statements: reader.statements()?.unwrap_or_else(|| counts.statements()),
             outcomes: Outcome::ALL.iter().map(|outcome| (outcome.as_str(), counts.of(*outcome))).collect(),

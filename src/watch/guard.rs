@@ -1,7 +1,8 @@
 //! What the process forbids itself before anything else: to leave personal data where nobody looks after it.
 //!
 //! No core dump, no other process that reads its memory, no file that others than its owner can open, and no panic that
-//! quotes what it stumbled on. All of it holds for every command.
+//! quotes what it stumbled on. All of it holds for every command. Nor does it end by a signal that has nothing to do with
+//! what it does: a file that may not grow is a full disk.
 
 use super::log::Masked;
 use rustix::fs::Mode;
@@ -9,6 +10,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 use std::any::Any;
 use std::io::Write;
 use std::panic::Location;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Core dumps off, memory closed, files 0600 and folders 0700 whatever the shell's umask, and panics that say where and
 /// not what. Once, at the start of the process, before a second thread.
@@ -18,6 +20,8 @@ pub fn guard() {
         say(&words(panic.location(), thread.name(), panic.payload()));
     }));
     umask(Mode::RWXG | Mode::RWXO);
+    // The write that a limit of file sizes forbids then fails, as on a full disk.
+    disarm(SignalKind::from_raw(libc::SIGXFSZ));
     // The hard limit too: nothing that is started from here may dump either.
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let limited = setrlimit(Resource::Core, none);
@@ -26,6 +30,24 @@ pub fn guard() {
         && getrlimit(Resource::Core).current != Some(0)
     {
         say(&format!("utskick: core dumps cannot be turned off ({error}): a crash could leave personal data on disk"));
+    }
+}
+
+/// A terminal that is closed ends the process no more (SIGHUP): for commands that send.
+pub fn outlive_terminal() {
+    disarm(SignalKind::hangup());
+}
+
+/// Takes from a signal the power to end the process.
+fn disarm(kind: SignalKind) {
+    let heard = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let _inside = runtime.enter();
+        // Its handler stays for good, also when nobody listens any more.
+        signal(kind).map(drop)
+    };
+    if let Err(error) = heard() {
+        say(&format!("utskick: signal {} cannot be heeded, and ends the process ({error})", kind.as_raw_value()));
     }
 }
 

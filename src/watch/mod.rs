@@ -13,7 +13,7 @@ mod log;
 mod progress;
 mod waits;
 
-pub use guard::guard;
+pub use guard::{guard, outlive_terminal};
 pub use handshakes::Handshakes;
 pub use line::show;
 pub use log::Log;

@@ -170,3 +170,50 @@ fn orders_that_make_no_sense_are_refused_and_change_nothing() {
     order(&world, 0, &["drain"]);
     assert_eq!(process.wait_with_output().unwrap().status.code(), Some(2));
 }
+
+/// The file of orders cannot grow any more, and then it can.
+#[test]
+fn an_order_that_was_not_written_whole_does_no_harm() {
+    let world = World::new(&["--no-mailbox", "0", "--latency", "50"]);
+    let export = world.export("export.xml", 200, &[]);
+    world.configure(|settings| settings.replace("rate_per_s = \"unlimited\"", "rate_per_s = 20.0"));
+    let mut process = start(world.send_command(&export, "run"));
+    arrived(&world, 5);
+    order(&world, 0, &["pause"]);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let run = world.path("run");
+    let file = run.join("control.ndjson");
+    // Room for what SQLite keeps beside a journal, in blocks of 512 or 1024 bytes: the shell's own unit is tried.
+    let limited = |words: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -f 80; exec \"$@\"", "sh"]).args(words);
+        shell
+    };
+    let full = world.path("full");
+    let fill = ["dd", "if=/dev/zero", "bs=100000", "count=1", &format!("of={}", full.display())];
+    limited(&fill).stderr(Stdio::null()).status().unwrap();
+    let limit = std::fs::metadata(&full).unwrap().len() as usize;
+    // Orders until the next one does not fit any more.
+    let line = std::fs::read_to_string(&file).unwrap();
+    let before = line.repeat(limit / line.len());
+    std::fs::write(&file, &before).unwrap();
+    let output =
+        limited(&[env!("CARGO_BIN_EXE_utskick"), "control", run.to_str().unwrap(), "resume"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(74), "{said}");
+    assert!(said.contains("cannot write the order"), "{said}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text == before, "what was written of it is taken back: {} of {} bytes", text.len(), before.len());
+    assert_eq!(status(&world)["orders"].as_array().unwrap().len(), 1);
+    // As an earlier version left it.
+    std::fs::write(&file, format!("{text}{{\"at\":\"2027-0")).unwrap();
+    order(&world, 0, &["resume"]);
+    assert_eq!(status(&world)["orders"], serde_json::json!([]));
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("no order\n{text}")).unwrap();
+    let said = utskick(["status"]).arg(&run).output().unwrap();
+    assert!(said.status.success() && String::from_utf8_lossy(&said.stderr).contains("is no order, and is passed over"));
+    order(&world, 0, &["pause", "--operator", "far"]);
+    assert_eq!(status(&world)["orders"].as_array().unwrap().len(), 1);
+}

@@ -1,7 +1,8 @@
 //! Clocks jump, files change, a second process comes, a gateway stalls: refused and named, or survived, and never a loss.
 
 use crate::referee;
-use crate::run::utskick;
+use crate::run::{ends_with, utskick};
+use crate::shape;
 use crate::world::{World, count};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -173,6 +174,19 @@ fn what_was_purged_is_not_taken_anew() {
     let before = world.ledger().len();
     refused(resume(&world), 65, &["purged"]);
     refused(world.send_command(&export, "run"), 65, &["purged"]);
+    // And every command says so.
+    let run = world.path("run");
+    let run = run.to_str().unwrap();
+    refused(utskick(["control", run, "pause"]), 64, &["purged", "new run"]);
+    assert!(!world.path("run/control.ndjson").exists());
+    for (command, code) in [("status", 0), ("report", 1)] {
+        let said = String::from_utf8(ends_with(code, [command, run]).stdout).unwrap();
+        let words = "purged: nothing more of it is sent, and what waits or was not delivered goes with a new run";
+        assert!(said.contains(words) && !said.contains("utskick resume"), "{said}");
+        let json: Value = serde_json::from_slice(&ends_with(code, [command, run, "--json"]).stdout).unwrap();
+        shape::holds(&format!("{command}.json"), &json);
+        assert_eq!(json["purged"], true, "{json}");
+    }
     assert_eq!(world.ledger().len(), before);
 }
 
@@ -228,6 +242,148 @@ fn a_run_that_is_lost_keeps_others_from_sending_until_it_is_given_up() {
     let audit = std::fs::read_to_string(world.path("sandbox/state/audit.ndjson")).unwrap();
     assert_eq!(audit.matches("lost and given up").count(), 1, "{audit}");
     world.send(&export, "after", 0);
+}
+
+/// Copies a run's folder, as a backup does.
+fn copy(world: &World, from: &str, to: &str) {
+    assert!(Command::new("cp").arg("-a").args([world.path(from), world.path(to)]).status().unwrap().success());
+}
+
+fn put_back(world: &World, copy: &str, run: &str) {
+    let _ = std::fs::remove_dir_all(world.path(run));
+    std::fs::rename(world.path(copy), world.path(run)).unwrap();
+}
+
+#[test]
+fn a_folder_that_is_older_than_its_run_sends_nothing() {
+    let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
+    let export = world.export("export.xml", 150, &[]);
+    drained(&world, &export);
+    copy(&world, "run", "first");
+    copy(&world, "run", "second");
+    // A process goes on with it, and is killed.
+    let before = world.ledger().len();
+    let mut child = resume(&world).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while world.ledger().len() < before + 5 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    copy(&world, "run", "last");
+    put_back(&world, "first", "run");
+    let before = world.ledger().len();
+    let words = ["a process has gone on with the run", "bring the folder back as it was last", "purge --even-pending"];
+    refused(resume(&world), 64, &words);
+    refused(world.send_command(&export, "run"), 64, &words);
+    let mut settle = utskick(["resolve", "--as", "resend"]);
+    settle.arg(world.path("run"));
+    refused(settle, 64, &words);
+    assert_eq!(world.ledger().len(), before, "something left from a folder that is older than its run");
+    let mut purge = utskick(["purge", "--yes", "--even-pending"]);
+    purge.arg(world.path("run"));
+    refused(purge, 0, &["an older copy", "does not know all"]);
+    // As it was last it goes on, and then it is finished, or waits for a person alone.
+    put_back(&world, "last", "run");
+    let ended = resume(&world).output().unwrap();
+    assert!(matches!(ended.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&ended.stderr));
+    put_back(&world, "second", "run");
+    let before = world.ledger().len();
+    let words = ["has finished since", "send the export in a new run"];
+    refused(resume(&world), 64, &words);
+    refused(world.send_command(&export, "run"), 64, &words);
+    // The register has all of it.
+    world.send_command(&export, "next").output().unwrap();
+    assert_eq!(world.ledger().len(), before);
+    assert!(world.accepted().values().all(|times| *times == 1));
+}
+
+#[test]
+fn a_register_that_is_lost_is_not_made_anew_in_silence() {
+    let world = World::new(&["--no-mailbox", "0"]);
+    let export = world.export("export.xml", 40, &[]);
+    world.send(&export, "run", 0);
+    let (register, kept) = (world.path("sandbox/state/register.sqlite"), world.path("kept"));
+    std::fs::copy(&register, &kept).unwrap();
+    let before = world.ledger().len();
+    let words = ["register.sqlite", "missing or empty", "from its backup", "new state folder", "new key file"];
+    for lose in [|file: &Path| std::fs::remove_file(file).unwrap(), |file: &Path| std::fs::write(file, "").unwrap()] {
+        lose(&register);
+        refused(world.send_command(&export, "next"), 78, &words);
+        refused(resume(&world), 78, &words);
+    }
+    assert_eq!(world.ledger().len(), before);
+    std::fs::copy(&kept, &register).unwrap();
+    let report = world.send(&export, "next", 0);
+    assert_eq!(count(&report, "already_sent"), 40, "{report}");
+    // The way that the message names.
+    world.configure(|settings| {
+        settings.replace("state = \"state\"", "state = \"anew\"").replace("installation.key", "anew.key")
+    });
+    world.send(&export, "anew", 0);
+    assert_eq!(world.ledger().len(), 2 * before);
+}
+
+#[test]
+fn of_two_copies_of_a_run_only_one_goes_on() {
+    let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
+    let export = world.export("export.xml", 100, &[]);
+    drained(&world, &export);
+    copy(&world, "run", "copy");
+    let run_of = |name: &str| {
+        let mut command = utskick(["resume", "--json"]);
+        command.arg(world.path(name));
+        command
+    };
+    let named = world.path("run");
+    refused(run_of("copy"), 64, &["it is a copy", named.to_str().unwrap(), "move it away"]);
+    // The other one is moved away: this is the run now, wherever it is moved to, and by whatever name it is called.
+    std::fs::rename(world.path("run"), world.path("away")).unwrap();
+    std::os::unix::fs::symlink("copy", world.path("link")).unwrap();
+    let mut child = run_of("link").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let before = world.ledger().len();
+    while world.ledger().len() < before + 5 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    let before = world.ledger().len();
+    refused(run_of("away"), 64, &["it is a copy", world.path("copy").to_str().unwrap()]);
+    std::fs::rename(world.path("copy"), world.path("moved")).unwrap();
+    refused(run_of("away"), 64, &["a process has gone on with the run"]);
+    assert_eq!(world.ledger().len(), before);
+    world.resume("moved", 0);
+    refused(run_of("away"), 64, &["has finished since"]);
+    assert!(world.accepted().values().all(|times| *times == 1));
+}
+
+#[test]
+fn a_run_that_was_given_up_and_is_found_again_sends_nothing_and_its_sent_are_known_again() {
+    let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
+    let export = world.export("export.xml", 100, &[]);
+    drained(&world, &export);
+    std::fs::rename(world.path("run"), world.path("away")).unwrap();
+    let mut give_up = utskick(["purge", "--lost", "--yes", "--config"]);
+    give_up.arg(world.config()).arg(world.path("run"));
+    refused(give_up, 0, &["is given up"]);
+    std::fs::rename(world.path("away"), world.path("run")).unwrap();
+    let before = world.ledger().len();
+    let words = ["given up as lost", "purge --even-pending", "new run"];
+    refused(resume(&world), 64, &words);
+    refused(world.send_command(&export, "run"), 64, &words);
+    let mut purge = utskick(["purge", "--yes", "--even-pending"]);
+    refused(
+        {
+            purge.arg(world.path("run"));
+            purge
+        },
+        0,
+        &["removed"],
+    );
+    refused(resume(&world), 65, &["purged"]);
+    assert_eq!(world.ledger().len(), before);
+    let report = world.send(&export, "next", 0);
+    assert_eq!(count(&report, "already_sent"), before as u64, "{report}");
+    assert!(world.accepted().values().all(|times| *times == 1));
 }
 
 #[test]
@@ -336,6 +492,25 @@ fn a_second_process_on_the_same_run_is_refused_and_the_first_is_not_disturbed() 
 }
 
 #[test]
+fn of_two_processes_that_begin_the_same_run_at_once_one_is_told_so() {
+    let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
+    for round in 0..3 {
+        let export = world.export("export.xml", 40, &["--seed", &round.to_string()]);
+        let run = format!("run{round}");
+        let both = [0; 2].map(|_| {
+            let mut send = world.send_command(&export, &run);
+            send.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+        });
+        let mut ended = both.map(|process| process.wait_with_output().unwrap());
+        ended.sort_by_key(|output| output.status.code());
+        let said = String::from_utf8_lossy(&ended[1].stderr);
+        assert_eq!(ended.each_ref().map(|output| output.status.code()), [Some(0), Some(64)], "{said}");
+        assert!(said.contains(&run) && said.contains("in use by another process"), "{said}");
+    }
+    assert!(world.accepted().values().all(|times| *times == 1));
+}
+
+#[test]
 fn a_run_folder_of_another_version_is_named_and_left_as_it_is() {
     let world = World::new(&["--latency", "300"]);
     let export = world.export("export.xml", 100, &[]);
@@ -359,6 +534,35 @@ fn a_run_folder_of_another_version_is_named_and_left_as_it_is() {
     }
     assert_eq!(version(ours), 99, "it was left as it is");
     world.resume("run", 0);
+}
+
+#[test]
+fn a_run_folder_that_may_not_be_looked_into_is_not_called_empty() {
+    let world = World::new(&[]);
+    let (run, export) = (world.path("run"), world.export("export.xml", 3, &[]));
+    // Root may look into everything that has an end.
+    std::os::unix::fs::symlink("run", &run).unwrap();
+    let words = ["cannot look into", run.to_str().unwrap(), "permissions"];
+    for command in
+        [&["status"][..], &["report"], &["resume"], &["resolve", "--list"], &["purge", "--yes"], &["control"]]
+    {
+        let mut command_line = utskick(command.iter().copied());
+        command_line.arg(&run);
+        if command == ["control"] {
+            command_line.arg("pause");
+        }
+        refused(command_line, 74, &words);
+    }
+    refused(world.send_command(&export, "run"), 74, &words);
+    refused(
+        {
+            let mut status = utskick(["status"]);
+            status.arg(export);
+            status
+        },
+        64,
+        &["holds no run"],
+    );
 }
 
 /// Variables under which a process sees the wall clock that a file names; `None` where libfaketime is missing.

@@ -298,7 +298,7 @@ impl Voyage {
         let key = self.key_check.get_or_insert_with(|| installation.key_check().to_owned());
         assert_eq!(key, installation.key_check(), "another key: {:#?}", self.trail);
         let folder = self.run_folder();
-        let journal = if Journal::exists(&folder) {
+        let journal = if Journal::exists(&folder)? {
             Journal::open(&folder, &installation)?
         } else {
             assert!(!self.made, "the journal is gone: {:#?}", self.trail);

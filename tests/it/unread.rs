@@ -2,7 +2,7 @@
 
 use crate::run::utskick;
 use crate::world::{World, count};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Connections that were lost with a request.
@@ -51,4 +51,44 @@ fn a_send_whose_readers_have_gone_loses_nothing() {
         assert_eq!(count(&report, "in_doubt") + count(&report, "pending") + count(&report, "failed"), 0, "{report}");
         assert_eq!(report["statements"], 250);
     }
+}
+
+#[test]
+fn a_terminal_that_is_closed_stops_no_send() {
+    let world = World::new(&["--latency", "100", "--no-mailbox", "0"]);
+    let export = world.export("export.xml", 120, &[]);
+    let mut send = world.send_command(&export, "run");
+    let sending = send.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let hang_up = |process: u32| Command::new("kill").args(["-HUP", &process.to_string()]).status().unwrap();
+    while world.accepted().len() < 10 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(hang_up(sending.id()).success() && hang_up(sending.id()).success());
+    let report = world.report_of(sending.wait_with_output().unwrap(), 0);
+    assert_eq!(world.accepted().len() as u64, count(&report, "delivered"), "{report}");
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_told_as_a_full_disk() {
+    let world = World::new(&["--no-mailbox", "0"]);
+    let export = world.export("export.xml", 1500, &[]);
+    // In blocks of 512 or 1024 bytes: the first is met by the export's private copy, the others by the journal.
+    for (number, blocks) in ["40", "200", "4000"].into_iter().enumerate() {
+        let run = format!("run{number}");
+        let send = world.send_command(&export, &run);
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -f $0; exec \"$@\"", blocks]).arg(send.get_program()).args(send.get_args());
+        let output = limited.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(74) => assert!(said.contains("utskick: cannot") || said.contains("needs about"), "{said}"),
+            code => assert!(code == Some(0) && blocks == "4000", "{blocks}: {}: {said}", output.status),
+        }
+        if world.path(&run).join("journal.sqlite").exists() {
+            // What was under way is in doubt, as on a full disk.
+            let ended = utskick(["resume"]).arg(world.path(&run)).output().unwrap();
+            assert!(matches!(ended.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&ended.stderr));
+        }
+    }
+    assert!(world.accepted().values().all(|times| *times == 1));
 }

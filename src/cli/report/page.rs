@@ -1,7 +1,7 @@
 //! The report as a page: one file, no script, nothing fetched, readable by eye and by screen reader.
 
 use super::{duration, grouped, moment, spaced};
-use crate::track::{Part, Report as Numbers, Throughput};
+use crate::track::{Part, Phase, Report as Numbers, Throughput};
 use std::fmt::Write;
 
 /// Size of the plot's drawing area, in its own units.
@@ -35,7 +35,11 @@ fn write_page(out: &mut String, report: &Numbers) -> std::fmt::Result {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Report of run {run}</title>\n\
          <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Report of run {run}</h1>\n"
     )?;
-    let state = if report.running { ", a process is at it" } else { "" };
+    let state = match (report.running, report.purged && report.phase != Phase::Finished) {
+        (true, _) => ", a process is at it",
+        (false, true) => ", purged: nothing more of it is sent",
+        (false, false) => "",
+    };
     writeln!(
         out,
         "<p>{}{state}. Made {}, {} from first to last.{}</p>",

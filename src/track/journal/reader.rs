@@ -8,7 +8,7 @@ use super::mark;
 use super::pages::{self, optional_time, unreadable};
 use super::schema::{self, FILE, kind, queue};
 use super::sealed::context;
-use super::{Counts, Phase, RunHeader};
+use super::{Counts, Journal, Phase, RunHeader};
 use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, Reason, StatementKey};
 use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::track::{Checkpoint, Pulse};
@@ -182,7 +182,7 @@ impl JournalReader {
     /// *Errors*: no run there, another format, storage, [`TrackError::Damaged`] where it has lost what was written.
     pub fn open(run: &Path) -> Result<Self, TrackError> {
         let file = run.join(FILE);
-        if !file.exists() {
+        if !Journal::exists(run)? {
             return Err(TrackError::NoRun { run: run.to_path_buf() });
         }
         let failed = |error| TrackError::storage(format!("open the journal {}", file.display()), error);

@@ -16,11 +16,11 @@ pub(in crate::track) struct Place {
 impl Place {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = config::Installation {
-            state: folder.path().join("state"),
-            key_file: folder.path().join("installation.key"),
-        };
-        Self { installation: Installation::open(&settings).unwrap(), folder }
+        Self { installation: Installation::open(&settings(folder.path())).unwrap(), folder }
+    }
+
+    pub fn settings(&self) -> config::Installation {
+        settings(self.folder.path())
     }
 
     pub fn run(&self, name: &str) -> PathBuf {
@@ -42,6 +42,10 @@ impl Place {
         journal.release(vec![export(fates.len() as u64)]).unwrap();
         journal
     }
+}
+
+fn settings(folder: &Path) -> config::Installation {
+    config::Installation { state: folder.join("state"), key_file: folder.join("installation.key") }
 }
 
 pub(in crate::track) fn header(run_id: &str) -> RunHeader {
