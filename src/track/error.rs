@@ -268,8 +268,8 @@ impl TrackError {
             Self::Format { .. } => "use the version of utskick that made it".into(),
             Self::Damaged { .. } => {
                 "keep the folder as it is: nothing of this run is sent any more. A copy of the whole folder, made after the \
-                 last process at it had ended, can take its place; otherwise ask the operators what they have before \
-                 anything of it is sent anew"
+                 last process at it had ended, can take its place. Otherwise ask the operators what they have before \
+                 anything of it is sent anew; then move the folder away and let `utskick purge --lost` give the run up"
                     .into()
             }
             Self::Open { file, .. } => format!("chmod go-rwx {}", file.display()),
