@@ -175,7 +175,8 @@ pub enum Worth {
     Clear,
     /// So it does, and tells of what nobody asked beside: the next answer on its connection may be one to another question.
     Beside,
-    /// Nobody knows what it means for what was asked. It may be the answer to another question, and who answers so again and again is as good as silent.
+    /// Nobody knows what it means for what was asked. It may be the answer to another question, and who answers so again
+    /// and again is as good as silent.
     Unclear,
 }
 
@@ -343,8 +344,7 @@ impl Gateway {
 
     /// Posts a SOAP request, reads the answer and has it judged: what it means, and what that is worth, which the breaker
     /// goes by. The connection goes back to the pool where it can be used again, and surely carries the answer to the next
-    /// request and not to an earlier one; the place is the caller's to keep until
-    /// it has settled what the answer means.
+    /// request and not to an earlier one; the place is the caller's to keep until it has settled what the answer means.
     pub async fn post<T>(
         &self,
         lease: Lease,
