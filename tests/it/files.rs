@@ -254,10 +254,22 @@ fn put_back(world: &World, copy: &str, run: &str) {
     std::fs::rename(world.path(copy), world.path(run)).unwrap();
 }
 
+/// Lines of the ledger once the sandbox has dealt with all that a killed process had under way.
+fn at_rest(world: &World) -> usize {
+    let mut lines = world.ledger().len();
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        match world.ledger().len() {
+            same if same == lines => return lines,
+            more => lines = more,
+        }
+    }
+}
+
 #[test]
 fn a_folder_that_is_older_than_its_run_sends_nothing() {
     let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
-    let export = world.export("export.xml", 150, &[]);
+    let export = world.export("export.xml", 500, &[]);
     drained(&world, &export);
     copy(&world, "run", "first");
     copy(&world, "run", "second");
@@ -265,13 +277,14 @@ fn a_folder_that_is_older_than_its_run_sends_nothing() {
     let before = world.ledger().len();
     let mut child = resume(&world).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while world.ledger().len() < before + 5 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(Duration::from_millis(10));
     }
     child.kill().unwrap();
     child.wait().unwrap();
     copy(&world, "run", "last");
     put_back(&world, "first", "run");
-    let before = world.ledger().len();
+    let before = at_rest(&world);
     let words = ["a process has gone on with the run", "bring the folder back as it was last", "purge --even-pending"];
     refused(resume(&world), 64, &words);
     refused(world.send_command(&export, "run"), 64, &words);
@@ -326,7 +339,7 @@ fn a_register_that_is_lost_is_not_made_anew_in_silence() {
 #[test]
 fn of_two_copies_of_a_run_only_one_goes_on() {
     let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
-    let export = world.export("export.xml", 100, &[]);
+    let export = world.export("export.xml", 400, &[]);
     drained(&world, &export);
     copy(&world, "run", "copy");
     let run_of = |name: &str| {
@@ -342,6 +355,7 @@ fn of_two_copies_of_a_run_only_one_goes_on() {
     let mut child = run_of("link").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let before = world.ledger().len();
     while world.ledger().len() < before + 5 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
@@ -359,7 +373,7 @@ fn of_two_copies_of_a_run_only_one_goes_on() {
 #[test]
 fn a_run_that_was_given_up_and_is_found_again_sends_nothing_and_its_sent_are_known_again() {
     let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);
-    let export = world.export("export.xml", 100, &[]);
+    let export = world.export("export.xml", 400, &[]);
     drained(&world, &export);
     std::fs::rename(world.path("run"), world.path("away")).unwrap();
     let mut give_up = utskick(["purge", "--lost", "--yes", "--config"]);
