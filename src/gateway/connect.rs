@@ -146,6 +146,8 @@ struct Connection {
 pub struct Lease {
     connection: Connection,
     place: Place,
+    /// It was let through an open breaker, to see whether the gateway is back.
+    probes: bool,
 }
 
 /// An HTTP answer.
@@ -293,10 +295,21 @@ impl Gateway {
         while let Err(wait) = self.breaker.admit(Instant::now()) {
             tokio::time::sleep(wait).await;
         }
-        let probe = Probe(Some(&self.breaker));
+        let (probe, probes) = (Probe(Some(&self.breaker)), self.breaker.is_open());
         let connection = self.connection(address).await?;
         probe.keep();
-        Ok(Lease { connection, place })
+        Ok(Lease { connection, place, probes })
+    }
+
+    /// Whether a lease that has waited may still send: the breaker may have opened meanwhile. Otherwise how long to wait
+    /// before asking again; it may then be the one that probes.
+    pub fn admits(&self, lease: &mut Lease) -> Result<(), Duration> {
+        if lease.probes || !self.breaker.is_open() {
+            return Ok(());
+        }
+        self.breaker.admit(Instant::now())?;
+        lease.probes = self.breaker.is_open();
+        Ok(())
     }
 
     /// Sees to it that a lease that has waited still has a connection that may be used. One that the gateway has closed
@@ -352,7 +365,7 @@ impl Gateway {
         body: Bytes,
         judge: impl FnOnce(&Reply) -> (T, Worth),
     ) -> (Result<T, CallError>, Place) {
-        let Lease { connection, place } = lease;
+        let Lease { connection, place, .. } = lease;
         (self.exchange(connection, address, body, judge).await, place)
     }
 
@@ -430,7 +443,9 @@ impl Gateway {
 
     /// Takes back a connection that was not used. The place is the caller's still.
     pub fn give_back(&self, lease: Lease) -> Place {
-        self.breaker.release();
+        if lease.probes {
+            self.breaker.release();
+        }
         self.keep(lease.connection);
         lease.place
     }

@@ -41,11 +41,21 @@ pub(super) struct Desk {
     address: Mutex<Option<(String, Arc<Address>)>>,
     /// Why statements in doubt could not be sent again, each told of in the journal once.
     told: Mutex<HashSet<String>>,
+    /// Room for statements that FaR is asked about again.
+    asks: Arc<Semaphore>,
 }
 
 impl Desk {
     pub(super) fn new(index: usize, gateway: Gateway, settings: Operator) -> Self {
-        Self { index, gateway, settings, budget: Mutex::default(), address: Mutex::default(), told: Mutex::default() }
+        Self {
+            index,
+            gateway,
+            settings,
+            budget: Mutex::default(),
+            address: Mutex::default(),
+            told: Mutex::default(),
+            asks: Arc::new(Semaphore::new(LATER)),
+        }
     }
 
     fn address(&self, text: &str) -> Option<Arc<Address>> {
@@ -76,6 +86,8 @@ struct Item {
     routed: Routed,
     /// A request of it may have arrived already: then only the same bytes may be sent, and only a delivery settles it.
     doubt: Option<(Arc<Intent>, Reason)>,
+    /// Attempts of this process that never reached the operator.
+    unheard: u32,
 }
 
 /// What became of a statement that was given out.
@@ -131,6 +143,8 @@ async fn pull(run: &Arc<Run>, desk: &Arc<Desk>, doubtful: Vec<OpenIntent>) -> Re
         let Some(item) = next else {
             if queue.out.is_empty() && queue.waiting.is_empty() {
                 run.play.idle(desk.index);
+                // Who is asked nothing leaves nothing unanswered.
+                desk.gateway.breaker().start_anew(Instant::now());
             }
             let due = queue.next_due().unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
             tokio::select! {
@@ -214,7 +228,7 @@ fn doubtful_item(open: OpenIntent) -> Item {
         not_delivered: 0,
         work,
     };
-    Item { routed, doubt: Some((Arc::new(intent), reason)) }
+    Item { routed, doubt: Some((Arc::new(intent), reason)), unheard: 0 }
 }
 
 /// What waits at a desk: a page of the journal, and statements that are to be tried again.
@@ -252,7 +266,7 @@ impl Queue {
                 if self.out.contains(&ordinal) || self.waiting.contains_key(&ordinal) {
                     continue;
                 }
-                let item = Item { routed, doubt: None };
+                let item = Item { routed, doubt: None, unheard: 0 };
                 match item.routed.not_before.map(|at| at.duration_since(Timestamp::now())) {
                     // Written by the wall clock: what is further ahead than any wait was written before it was set back.
                     Some(wait) if wait.is_positive() && wait <= LONGEST_WAIT => {
@@ -388,6 +402,10 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item, room: OwnedSemapho
                 return unconnected(run, desk, item, &address, error).await;
             }
         };
+        if let Verdict::Again { cause, wait: Some(asked), .. } = &verdict {
+            desk.gateway.pacer().hold_until(Instant::now() + *asked);
+            run.note("operator_asks_to_wait", &format!("{}: {cause}, {asked:?}", desk.settings.name));
+        }
         match verdict {
             Verdict::Delivered { trans_id } => {
                 desk.success();
@@ -402,11 +420,8 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item, room: OwnedSemapho
             // After a request that may have arrived, nothing but a delivery settles it.
             _ if item.doubt.is_some() => return in_doubt(run, desk, item, intent, Reason::UnclearAnswer).await,
             Verdict::Again { cause, code, call_id, wait, counts } => {
-                if let Some(asked) = wait {
-                    desk.gateway.pacer().hold_until(Instant::now() + asked);
-                    run.note("operator_asks_to_wait", &format!("{}: {cause}, {asked:?}", desk.settings.name));
-                }
-                let used_up = item.routed.attempts >= desk.settings.attempts;
+                item.unheard += u32::from(!counts);
+                let used_up = item.routed.attempts - item.unheard >= desk.settings.attempts;
                 if used_up && counts {
                     return end(
                         run,
@@ -431,6 +446,14 @@ async fn deliver(run: &Arc<Run>, desk: &Desk, mut item: Item, room: OwnedSemapho
             Verdict::NotDelivered => {
                 run.journal.look_up_again(attempt_over(&item, Fault::said("Delivered = false"))).await?;
                 drop(place);
+                // FaR may be long in answering: the letters that are routed go on.
+                let _asks = match Arc::clone(&desk.asks).try_acquire_owned() {
+                    Ok(asks) => {
+                        drop(room);
+                        asks
+                    }
+                    Err(_) => room,
+                };
                 return look_up_again(run, desk, &item, AskAgain::NotDelivered).await;
             }
             Verdict::Refused { reason, code, call_id } => {

@@ -15,7 +15,7 @@
 //! | sealed letters ahead of an operator | its concurrency + [`deliver::AHEAD`] | letters are ready when permits are |
 //! | changes on their way to the journal, outcomes among them | 4096, `CHANGES` of the journal | an outcome on its way keeps nobody waiting |
 //! | finished letters that wait for company | [`letters::HANDFUL`] | one wake-up for several |
-//! | statements of an operator that wait for another try | [`deliver::LATER`] | beyond it, only retries |
+//! | statements of an operator that wait for another try, and those that FaR is asked about again | [`deliver::LATER`] each | beyond it, only retries |
 //! | letters of a bundle | `paper.letters_per_bundle` | one bundle in memory |
 //!
 //! # Order of stopping

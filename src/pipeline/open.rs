@@ -156,6 +156,18 @@ pub fn resume(folder: &Path, accept_rejects: bool) -> Result<Ended> {
     go_on(&Order { run: folder.to_path_buf(), accept_rejects, ..Order::default() })
 }
 
+/// Who is protected is settled with the run's beginning: another list than that would be passed by.
+fn same_list(named: Option<&Path>, of_run: Option<&Path>) -> Result<()> {
+    let whole = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    match (named.map(whole), of_run.map(whole)) {
+        (Some(named), of_run) if of_run.as_ref() != Some(&named) => {
+            let message = format!("the run began without the protected recipients {}", named.display());
+            Err(Error::new(Exit::Usage, message).remedy("begin a new run, in another folder"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn go_on(order: &Order) -> Result<Ended> {
     // The header names the settings, and the settings the installation that opens the journal.
     let config_file = JournalReader::open(&order.run)?.header().config_file.clone();
@@ -170,6 +182,7 @@ fn go_on(order: &Order) -> Result<Ended> {
     let header = journal.header();
     let fingerprints = fingerprints(&header)?;
     same_exports(&order.exports, &fingerprints)?;
+    same_list(order.protected.as_deref(), header.protected_file.as_deref())?;
     let mut remembered: Remembered = serde_json::from_value(header.remembered.clone()).unwrap_or_default();
     remembered.accept_rejects |= order.accept_rejects;
     if journal.phase() == Phase::Finished {
@@ -490,7 +503,13 @@ impl Run {
         let paper_folder =
             config.paper.as_ref().and_then(|paper| paper.folder.clone()).unwrap_or_else(|| folder.join("paper"));
         Ok(Self {
-            protected: super::protected(config.protected.iter().chain(&header.protected_file), &*installation)?,
+            // Who is held is decided in pass 1, and stands in the journal.
+            protected: match journal.phase() {
+                Phase::Intake => {
+                    super::protected(config.protected.iter().chain(&header.protected_file), &*installation)?
+                }
+                _ => HashSet::new(),
+            },
             workshop: Workshop::new(keys.sender, keys.mediator, keys.recipients, config.run.message_limit_bytes)
                 .yielding(is_paced(&config)),
             printer: RwLock::new(keys.printer.map(Arc::new)),

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Digests of the identities in the lists of protected recipients: one a line, in every way that people write them;
-/// lines with `#` first are remarks. An identity whose century is open counts with each.
+/// what follows a `#` is a remark, and what follows a `=` an id as it stands. An identity whose century is open counts with
+/// each.
 ///
 /// *Errors*: a line that is no identity is refused with its number: leaving one out would be a leak.
 pub fn protected<'a>(
@@ -33,22 +34,37 @@ fn add(text: &str, file: &Path, digester: &dyn Digester, digests: &mut HashSet<P
     let year = i32::from(Timestamp::now().to_zoned_datetime(TimeZone::UTC).year());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
+        // What follows a `#` is a remark.
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
             continue;
         }
         let wrong = |why: &dyn std::fmt::Display| {
             let message = format!("line {number} of the protected recipients {} is {why}", file.display());
-            Error::new(Exit::Settings, message)
-                .remedy("write one identity a line, twelve digits, and nothing beside it")
+            Error::new(Exit::Settings, message).remedy(
+                "write one identity a line, twelve digits, and nothing beside it; `=` before an id of another country \
+                 takes it as it stands",
+            )
         };
-        if line.chars().any(|c| c.is_whitespace() || c.is_control() || ",;\"'|=\u{feff}".contains(c)) {
-            return Err(wrong(&"no identity: there is more than one word"));
+        if let Some(exact) = line.strip_prefix('=').filter(|exact| !exact.is_empty()) {
+            digests.insert(PersonDigest(digester.digest(Purpose::Person, exact.as_bytes())));
+            continue;
         }
-        // Whoever is listed may be given by födelsetid or another id too: any text that is a plain word counts. With a
-        // `-` somebody may be over a hundred all the same: rather one too many than one too few.
-        let bare: String = line.chars().filter(|c| *c != '-' && *c != '+').collect();
-        let open = if bare.len() == 10 && bare.bytes().all(|byte| byte.is_ascii_digit()) { &bare } else { line };
+        if line.chars().any(|c| !c.is_ascii_alphanumeric() && !"-+/.".contains(c)) {
+            return Err(wrong(&"no identity: it has other characters than letters, digits and separators"));
+        }
+        // Whoever is listed may be given by födelsetid or another id too: any plain word counts. But what is a
+        // personnummer once all else is left out was meant as one, and stands here otherwise than it is read.
+        let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+        let plain = line.len() == digits.len();
+        let separated = line.rsplit_once(['-', '+']).is_some_and(|(first, last)| {
+            last.len() == 4 && matches!(first.len(), 6 | 8) && first.len() + 4 == digits.len()
+        });
+        if !plain && !separated && (matches!(digits.len(), 10 | 12) || digits.len() + 2 >= line.len()) {
+            return Err(wrong(&"no identity: its digits are not written as one"));
+        }
+        // With a `-` somebody may be over a hundred all the same: rather one too many than one too few.
+        let open = if separated && digits.len() == 10 { digits.as_str() } else { line };
         for identity in as_typed(open, year).map_err(|mistyped| wrong(&mistyped))? {
             digests.insert(PersonDigest(digester.digest(Purpose::Person, identity.as_bytes())));
         }
@@ -89,10 +105,13 @@ mod tests {
             mark in prop::sample::select(vec!["", "\u{feff}"]),
             end in prop::sample::select(vec!["", "\n", "\r\n"]),
             before in prop::sample::select(vec!["", "# a remark\n", "\r\n", "20010203\n", "AB-123/4\n"]),
+            remark in prop::sample::select(vec!["", " # Kalle"]),
         ) {
-            let found = listed(&format!("{mark}{before}{form}{end}")).expect("a list");
+            let found = listed(&format!("{mark}{before}{form}{remark}{end}")).expect("a list");
             prop_assert!(found.contains(&person("196406659877")));
             prop_assert!(!before.starts_with("AB") || found.contains(&person("AB-123/4")), "as the export has it");
+            let danish = listed("=0101901234").expect("an id of another country");
+            prop_assert!(danish.contains(&person("0101901234")));
         }
 
         /// A line that says more than an identity, or a mistyped one, is refused by its number and not repeated.
@@ -101,6 +120,10 @@ mod tests {
             line in prop::sample::select(vec![
                 "196406659877;Namn", "196406659877,196406659877", "\"196406659877\"", "'6406659877'", "196406659877 Namn",
                 "196406659877\tNamn", "196406659878", "640665-9878", "191313132079", "id=196406659877",
+                "19640665\u{2013}9877", "19640665\u{2011}9877", "19640665\u{ad}9877", "19640665.9877", "19640665/9877",
+                "19640665_9877", "19640665:9877", "19640665--9877", "196406-659877", "1964-06-65-9877", "1964-06-659877",
+                "\u{200b}196406659877", "196406659877\u{200e}", "196406659877-", "-196406659877", "*196406659877",
+                "(196406659877)", "pnr:196406659877", "pnr196406659877", "196406659877.", "\u{ff11}96406659877",
             ]),
             before in 0usize..5,
         ) {

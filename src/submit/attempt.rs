@@ -50,6 +50,16 @@ pub async fn attempt<E>(
     let pacer = what.gateway.pacer();
     let wait = what.gateway.waits().permit.enter();
     let slot = loop {
+        // A slot may be long in coming: a gateway that has stopped answering meanwhile is left alone.
+        if let Err(again) = what.gateway.admits(&mut lease) {
+            tokio::select! {
+                () = tokio::time::sleep(again) => continue,
+                () = what.drain.cancelled() => {
+                    drop(what.gateway.give_back(lease));
+                    return Ok(Attempted::Shut(Shut::Draining));
+                }
+            }
+        }
         // Who comes late, or is woken late, still tries a nearer slot: nobody else would take it.
         let shut = match permit(pacer, pacer.lead().now() / 2, what.drain).await {
             Ok(slot) => {
@@ -59,7 +69,7 @@ pub async fn attempt<E>(
                     () = what.drain.cancelled() => None,
                 };
                 match refreshed {
-                    Some(Ok(())) if pacer.has_passed(slot) => continue,
+                    Some(Ok(())) if pacer.has_passed(slot) || what.gateway.admits(&mut lease).is_err() => continue,
                     Some(Ok(())) => break slot,
                     Some(Err(error)) => return Ok(Attempted::Unconnected(error)),
                     None => Shut::Draining,

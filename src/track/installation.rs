@@ -29,6 +29,8 @@ pub struct Installation {
     keys: Arc<Keys>,
     state: PathBuf,
     disk: Arc<dyn Disk>,
+    /// Tells beside the key that something was sent with it, should the state folder go.
+    used: Option<PathBuf>,
 }
 
 struct Keys {
@@ -90,8 +92,12 @@ impl Installation {
                     .ok_or_else(|| TrackError::KeyMalformed { file: settings.key_file.clone() })?
             }
         };
-        let installation = Self { disk, ..Self::with_key(&key, settings.state.clone())? };
+        let used = used_mark(&settings.key_file);
         let missing = super::register::is_missing(&register);
+        if missing && used.exists() {
+            return Err(TrackError::RegisterLost { file: register });
+        }
+        let installation = Self { disk, used: Some(used), ..Self::with_key(&key, settings.state.clone())? };
         // Also where whoever made it ended before it was whole.
         if missing || super::register::is_unused(&settings.state) {
             Register::open(&installation)?;
@@ -114,7 +120,7 @@ impl Installation {
     fn with_key(key: &[u8; 32], state: PathBuf) -> Result<Self, TrackError> {
         let keys = Keys::derive(key)
             .map_err(|_| TrackError::storage("derive the installation's keys", "the cryptographic library refused"))?;
-        Ok(Self { keys: Arc::new(keys), state, disk: Arc::new(Machine) })
+        Ok(Self { keys: Arc::new(keys), state, disk: Arc::new(Machine), used: None })
     }
 
     /// The disk that its files and those of its runs lie on.
@@ -239,8 +245,21 @@ impl Installation {
                 Err(error) => Err(TrackError::storage(format!("lock gateway {id}"), error)),
             }
         });
-        Ok(GatewayLocks { _files: files.collect::<Result<_, _>>()? })
+        let locks = GatewayLocks { _files: files.collect::<Result<_, _>>()? };
+        if let Some(used) = self.used.as_ref().filter(|used| !super::register::is_unused(&self.state) && !used.exists())
+        {
+            // Where the key's folder is not ours to write to, the traces in the state folder alone tell.
+            let _ = self.disk.write_new(used, b"").and_then(|()| self.disk.sync_folder(folder_of(used)));
+        }
+        Ok(locks)
     }
+}
+
+/// Name of the file that tells that a key has been used.
+fn used_mark(key_file: &Path) -> PathBuf {
+    let mut name = key_file.as_os_str().to_owned();
+    name.push(".used");
+    name.into()
 }
 
 impl Digester for Installation {

@@ -18,7 +18,7 @@ use super::journal::{self, Journal, JournalReader, KeyState, Phase};
 use crate::domain::{ContentDigest, StatementKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -42,17 +42,14 @@ pub(super) fn is_missing(file: &Path) -> bool {
     }
 }
 
-/// Whether no run was ever made with a state folder: it has nothing but a register that is being made, and perhaps the
-/// lock of FaR, which an earlier version's `plan` took before there was a register.
+/// Whether no run was ever made with a state folder, whatever else lies there: it has no audit log and no operator's lock.
+/// That of FaR an earlier version's `plan` took before there was a register.
 pub(super) fn is_unused(state: &Path) -> bool {
-    let only = |folder: &Path, fits: &dyn Fn(&OsStr) -> bool| match std::fs::read_dir(folder) {
-        Ok(entries) => entries.into_iter().all(|entry| entry.is_ok_and(|entry| fits(&entry.file_name()))),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    let locks = match std::fs::read_dir(state.join("gateways")) {
+        Ok(mut entries) => entries.any(|entry| entry.map_or(true, |entry| entry.file_name() != "far.lock")),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     };
-    only(state, &|name| {
-        name.as_bytes().starts_with(b"register.sqlite")
-            || name == "gateways" && only(&state.join(name), &|lock| lock == "far.lock")
-    })
+    !locks && !state.join("audit.ndjson").exists()
 }
 
 /// What an earlier run knows of a statement key.
@@ -763,6 +760,22 @@ mod tests {
         assert_eq!(of(&[(What::Sent, other), (What::OtherRun, same)]), Verdict::OtherRun);
     }
 
+    /// A volume of its own, the settings' own folder, the key in it: first use is first use.
+    #[test]
+    fn what_else_lies_in_a_new_state_folder_is_of_no_matter() {
+        for other in ["lost+found", "runs", ".gitkeep", "utskick.toml"] {
+            let folder = tempfile::tempdir().unwrap();
+            let state = folder.path().join("state");
+            std::fs::create_dir_all(state.join(other)).unwrap();
+            let settings = crate::config::Installation { key_file: state.join("installation.key"), state };
+            for _ in 0..2 {
+                let installation = Installation::open(&settings).unwrap();
+                drop(installation.lock_gateways(&["165021680250", "far"]).unwrap());
+                Register::open(&installation).unwrap();
+            }
+        }
+    }
+
     #[test]
     fn a_register_is_made_once_and_not_anew_beside_what_was_used() {
         for emptied in [false, true] {
@@ -796,6 +809,9 @@ mod tests {
             assert!(lost(Installation::open(&settings).unwrap_err()));
             assert!(lost(Register::open(&place.installation).unwrap_err()));
             assert!(is_missing(&file), "none was made");
+            // The whole folder is gone, and the key is there.
+            std::fs::remove_dir_all(place.installation.state()).unwrap();
+            assert!(lost(Installation::open(&settings).unwrap_err()));
         }
         // Without tables it is empty, whatever its size.
         let place = Place::new();

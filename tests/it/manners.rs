@@ -523,6 +523,25 @@ fn a_service_that_is_down_behind_its_server_puts_little_in_doubt() {
     }
 }
 
+/// At a low rate every place waits for its slot, taken while the operator still answered: they are held back with all
+/// the others, and only probes leave.
+#[test]
+fn what_waits_for_its_slot_is_not_sent_to_an_operator_that_has_stopped_answering() {
+    let mut world = World::new(&[]);
+    let export = world.export("export.xml", 150, &["--addressable"]);
+    begin(&mut world, &rule("b", &Manner { play: "500".into(), more: "" }, "from = 1"), "");
+    world.configure(|settings| {
+        let settings = settings.replace("give_up_after = \"5m\"", "give_up_after = \"6s\"");
+        settings.replace("rate_per_s = \"unlimited\"", "rate_per_s = 5")
+    });
+    let output = world.send_command(&export, "run").output().unwrap();
+    let report = world.report_of(output, 69);
+    agree(&world, "run", &world.ledger());
+    // Five that open the breaker, one that was on its way, and probes after 0.5, 1, 2 and 4 s; 30 slots went by.
+    let in_doubt = count(&report, "in_doubt");
+    assert!((5..=14).contains(&in_doubt), "{report}");
+}
+
 /// A gateway asks for a wait that no night has; the others finish, and the run can be stopped at any time.
 #[test]
 fn an_absurd_wait_holds_up_nobody_else() {
