@@ -106,6 +106,8 @@ pub fn resolve(run: &Path, selection: &Selection, settlement: Settlement) -> Res
         }
         Ok::<usize, Error>(chosen.len())
     })?;
+    // Copies of before are known by it.
+    Register::open(&installation)?.note_step(&journal)?;
     // Also where an earlier process was killed before it came to this.
     let counts = journal.counts()?;
     if counts.of(Outcome::Pending) == 0 && journal.phase() != Phase::Intake {

@@ -95,6 +95,8 @@ const CHANGES: usize = 4096;
 const BATCHES: usize = 4;
 /// How long commands that read a run may keep it from being gone on with.
 const READERS: Duration = Duration::from_secs(120);
+/// What the event is called by which a person settles what is in doubt.
+pub(super) const SETTLED: &str = "settled";
 /// What the event is called by which a process begins to send, or goes on.
 pub const STARTED: &str = "start";
 /// What the event is called by which a person gives up that the run ever sends what still waits.
@@ -193,8 +195,12 @@ impl Journal {
         let lock = lock_run(run)?;
         let journal = Self::start(run, installation, lock)?;
         if journal.phase() == Phase::Finished {
-            // Killed between the last commit and the register: again, which changes nothing where it was done.
-            Register::open(installation)?.merge(run)?;
+            // Killed between the last commit and the register: again, which changes nothing where it was done. An older
+            // copy says nothing of a run that was settled since.
+            let register = Register::open(installation)?;
+            if register.is_current(&journal).is_ok() {
+                register.merge(run)?;
+            }
         }
         Ok(journal)
     }
@@ -517,9 +523,10 @@ impl Journal {
         self.read(|conn| pages::events_of(conn, kind))
     }
 
-    /// How often a process has begun, or gone on, or purged the run: a copy that was made before has fewer.
+    /// How often a process has begun, or gone on, or purged the run, or a person has settled something of it: a copy that
+    /// was made before has fewer.
     pub fn steps(&self) -> Result<u64, TrackError> {
-        Ok(self.events_of(STARTED)? + self.events_of(PURGED)?)
+        Ok(self.events_of(STARTED)? + self.events_of(PURGED)? + self.events_of(SETTLED)?)
     }
 
     /// Keeps the pulse of the running send, in place of the last one; durable with the next group.

@@ -239,10 +239,8 @@ impl Register {
     /// and where the folder that the register names holds it as well. A folder that was moved is none of these.
     pub fn is_current(&self, journal: &Journal) -> Result<(), TrackError> {
         let (run, id) = (journal.run().to_path_buf(), journal.header().run_id.clone());
-        if journal.phase() == Phase::Finished {
-            return Ok(());
-        }
         let failed = |error| TrackError::storage("ask the register about the run", error);
+        let finished = journal.phase() == Phase::Finished;
         let named = self
             .conn
             .query_row("SELECT folder, merged IS NOT NULL FROM run WHERE run_id = ?1", [&id], |row| {
@@ -257,6 +255,9 @@ impl Register {
             .map_err(failed)?;
         let seen = journal.steps()?;
         let why = match named {
+            // Nothing of it leaves; but what is in doubt may have been settled since.
+            _ if finished && steps.unwrap_or(0) as u64 <= seen => return Ok(()),
+            _ if finished => Outdated::GoneOn,
             Some((_, true)) if self.is_given_up(&id)? => Outdated::GivenUp,
             Some((_, true)) => Outdated::Finished,
             Some((folder, false)) if is_other_copy(&folder, &run, &id) => Outdated::Elsewhere(folder),

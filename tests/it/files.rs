@@ -370,6 +370,45 @@ fn of_two_copies_of_a_run_only_one_goes_on() {
     assert!(world.accepted().values().all(|times| *times == 1));
 }
 
+/// A finished run with doubts lies in an archive too; what is settled in the run is not settled again in the copy, nor does
+/// the copy tell the register what the run no longer says.
+#[test]
+fn a_copy_of_a_finished_run_settles_nothing_once_the_run_was_settled() {
+    let mut world = World::new(&[]);
+    let scenario = world.path("scenario.toml");
+    let rule = "[[rule]]\nat = \"operators\"\nplay = \"close\"\nshare = 0.3\naccepted = 0.0\n";
+    std::fs::write(&scenario, rule).unwrap();
+    world.restart_sandbox(&["--no-mailbox", "0", "--scenario", scenario.to_str().unwrap()]);
+    let export = world.export("export.xml", 60, &[]);
+    let report = world.send(&export, "run", 1);
+    assert!(count(&report, "in_doubt") > 3, "{report}");
+    world.restart_sandbox(&["--no-mailbox", "0"]);
+    copy(&world, "run", "copy");
+    let settle = |name: &str, how: &str| {
+        let mut settle = utskick(["resolve", "--as", how]);
+        settle.arg(world.path(name));
+        settle
+    };
+    refused(settle("run", "not-delivered"), 0, &[]);
+    let words = ["a process has gone on with the run"];
+    let of_copy = || {
+        let mut command = utskick(["resume"]);
+        command.arg(world.path("copy"));
+        command
+    };
+    refused(of_copy(), 64, &words);
+    refused(settle("copy", "not-delivered"), 64, &words);
+    refused(settle("copy", "delivered"), 64, &words);
+    let report = world.resume("run", 0);
+    assert_eq!(count(&report, "in_doubt") + count(&report, "pending"), 0, "{report}");
+    refused(settle("copy", "not-delivered"), 64, &words);
+    refused(of_copy(), 64, &words);
+    assert!(world.accepted().values().all(|times| *times == 1));
+    // The register has what the run says.
+    let report = world.send(&export, "next", 0);
+    assert_eq!(count(&report, "already_sent"), 60, "{report}");
+}
+
 #[test]
 fn a_run_that_was_given_up_and_is_found_again_sends_nothing_and_its_sent_are_known_again() {
     let world = World::new(&["--latency", "300", "--no-mailbox", "0"]);

@@ -19,7 +19,7 @@ use super::super::installation::Installation;
 use super::mark::{self, Mark};
 use super::{
     Amend, AttemptOver, BundleRow, DigitalEnd, Found, Intent, PaperEnd, Phase, RouteRow, RunExport, RunOperator,
-    Settlement, StatementRow,
+    SETTLED, Settlement, StatementRow,
 };
 use crate::domain::{Organisation, Reason, mask_identities};
 use crate::told::{self, Waits};
@@ -528,7 +528,7 @@ impl<'c> Writer<'c> {
                 }
                 self.batch(|writer| {
                     ordinals.iter().try_for_each(|ordinal| writer.settle(*ordinal, *settlement))?;
-                    writer.event("settled", told).map_err(failed)
+                    writer.event(SETTLED, told).map_err(failed)
                 })
             }
             Change::Note(kind, text) => self.event(kind, text).map_err(failed),
