@@ -411,6 +411,12 @@ impl Config {
         Ok(config)
     }
 
+    /// The settings' own file and all that they name; folders too.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut named = self.clone();
+        named.paths().into_iter().map(std::mem::take).chain([self.file.clone()]).collect()
+    }
+
     fn paths(&mut self) -> Vec<&mut PathBuf> {
         let mut paths =
             vec![&mut self.installation.state, &mut self.installation.key_file, &mut self.keys.trusted_roots];

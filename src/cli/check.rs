@@ -57,7 +57,7 @@ impl Check {
     /// Reads the exports and prints what they came to.
     pub fn run(self) -> Result<Exit> {
         let config = self.config.as_deref().map(Config::read).transpose()?;
-        let mut tally = Tally::new(&self, config.as_ref().map(|config| &config.run))?;
+        let mut tally = Tally::new(&self, config.as_ref())?;
         for (number, path) in (0..).zip(&self.exports) {
             tally.export(number, path)?;
         }
@@ -254,10 +254,10 @@ struct ExportReport {
 }
 
 impl Tally {
-    fn new(check: &Check, run: Option<&Run>) -> Result<Self> {
+    fn new(check: &Check, config: Option<&Config>) -> Result<Self> {
         let defaults = Run::default();
-        let run = run.unwrap_or(&defaults);
-        let mut outputs = Outputs::beside(check.exports.iter().chain(&check.config));
+        let run = config.map_or(&defaults, |config| &config.run);
+        let mut outputs = Outputs::beside(&check.exports).and(config);
         let mut create = |path: &Path| outputs.create(path).map(BufWriter::new);
         let findings = check.findings.as_deref().map(|path| create(path).map(|file| (path.to_path_buf(), file)));
         let findings = findings.transpose()?;

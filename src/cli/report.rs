@@ -9,6 +9,8 @@ use crate::track::{Part, Phase, Report as Numbers};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Most audit lines in the text.
@@ -38,12 +40,7 @@ impl Report {
     pub(super) fn run(self) -> Result<Exit> {
         let report = Numbers::read(&self.run)?;
         if let Some(file) = &self.html {
-            // Never over a file that the run is made of.
-            let of_the_run = ["sqlite", "sqlite-wal", "sqlite-shm", "ndjson", "tsv", "mark", "lock"];
-            if file.extension().is_some_and(|ending| of_the_run.iter().any(|of| ending == *of)) {
-                let message = format!("{} is no name for a page", file.display());
-                return Err(Error::new(Exit::Usage, message).remedy("name a file that ends in .html"));
-            }
+            page_or_nothing(file)?;
             write_page(&report, file)?;
         }
         show(&report, self.json)
@@ -76,6 +73,28 @@ fn show(report: &Numbers, json: bool) -> Result<Exit> {
 
 pub(super) fn as_json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string_pretty(value).map_err(|error| Error::because(Exit::Storage, "cannot write JSON", error))
+}
+
+/// A page is written over nothing but a page or an empty file, under a name that no file of a run has.
+fn page_or_nothing(file: &Path) -> Result<()> {
+    let is_else = match std::fs::metadata(file) {
+        Ok(facts) if facts.is_file() => {
+            let mut beginning = Vec::new();
+            let read =
+                File::open(file).and_then(|at| at.take(page::BEGINNING.len() as u64).read_to_end(&mut beginning));
+            // What may not be read is something all the same.
+            read.is_err() || !beginning.is_empty() && beginning != page::BEGINNING.as_bytes()
+        }
+        Ok(_) => true,
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    };
+    let of_a_run = ["sqlite", "sqlite-wal", "sqlite-shm", "ndjson", "tsv", "mark", "lock"];
+    let what = match file.extension() {
+        Some(ending) if of_a_run.iter().any(|of| ending == *of) => "is no name for a page",
+        _ if is_else => "is there, and is no page",
+        _ => return Ok(()),
+    };
+    Err(Error::new(Exit::Usage, format!("{} {what}", file.display())).remedy("name another file, which ends in .html"))
 }
 
 /// Whole or not at all: written beside it, synced, renamed, and the folder synced.

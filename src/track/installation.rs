@@ -50,6 +50,9 @@ pub struct GatewayLocks {
     _files: Vec<File>,
 }
 
+/// Name of the audit log in the state folder.
+const AUDIT_LOG: &str = "audit.ndjson";
+
 /// Bytes before a sealed text: the nonce. After it: the tag.
 const NONCE_BYTES: usize = 12;
 
@@ -115,6 +118,18 @@ impl Installation {
         let key = read_key(&settings.key_file)?
             .ok_or_else(|| TrackError::KeyLost { file: settings.key_file.clone(), state: settings.state.clone() })?;
         Self::with_key(&key, settings.state.clone())
+    }
+
+    /// The files that an installation keeps for itself, beside its key: the register with what SQLite has beside it, the
+    /// audit log, and what tells that the key has been used.
+    pub fn files(settings: &config::Installation) -> Vec<PathBuf> {
+        let register = super::register::file(&settings.state);
+        let beside = ["", "-wal", "-shm", "-journal"].map(|ending| {
+            let mut name = register.as_os_str().to_owned();
+            name.push(ending);
+            PathBuf::from(name)
+        });
+        beside.into_iter().chain([settings.state.join(AUDIT_LOG), used_mark(&settings.key_file)]).collect()
     }
 
     fn with_key(key: &[u8; 32], state: PathBuf) -> Result<Self, TrackError> {
@@ -207,7 +222,7 @@ impl Installation {
     /// Adds a line to the installation's audit log, `audit.ndjson` in the state folder: time, user, what was done.
     /// Identities in the text are masked. *Errors*: storage; a command that only reads may go on without.
     pub fn audit(&self, what: &str) -> Result<(), TrackError> {
-        let file = self.state.join("audit.ndjson");
+        let file = self.state.join(AUDIT_LOG);
         let line = serde_json::json!({
             "time": jiff::Timestamp::now().to_string(),
             "uid": rustix::process::getuid().as_raw(),

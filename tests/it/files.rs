@@ -723,3 +723,54 @@ fn memory_stays_where_it_is_while_operators_stall() {
     // Letters ahead of three operators, two threads' work, the journal's caches.
     assert!(many < 192 << 20, "{many}");
 }
+
+#[test]
+fn what_a_command_writes_replaces_nothing_that_it_reads_that_the_settings_name_or_that_a_run_is_made_of() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 20, &[]);
+    let protected = world.path("protected.txt");
+    std::fs::write(&protected, "# nobody\n").unwrap();
+    world.configure(|text| format!("protected = \"{}\"\n{text}", protected.display()));
+    world.send(&export, "run", 0);
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let named = text.split('"').map(|name| world.path("sandbox").join(name)).filter(|path| path.is_file());
+    let mut of_settings: Vec<PathBuf> = named.chain([world.config()]).collect();
+    assert!(of_settings.len() > 5, "{of_settings:?}");
+    let key = of_settings.iter().find(|path| path.ends_with("installation.key")).expect("the key is named").clone();
+    let register = key.with_file_name("state").join("register.sqlite");
+    let (hard, soft) = (world.path("hard"), world.path("soft"));
+    std::fs::hard_link(&key, &hard).unwrap();
+    std::os::unix::fs::symlink(&key, &soft).unwrap();
+    of_settings.extend([register, hard, soft, protected]);
+    let run = world.path("run");
+    let of_run = ["journal.sqlite", "journal.mark", "findings.ndjson", "rejects.tsv"].map(|name| run.join(name));
+    let config = world.config();
+    let link = world.path("journal");
+    std::os::unix::fs::symlink(run.join("journal.sqlite"), &link).unwrap();
+    for file in of_settings.iter().chain(&of_run).chain([&link, &export]) {
+        let before = std::fs::read(file).unwrap();
+        let [file, export, config, run] = [file, &export, &config, &run].map(|path| path.to_str().unwrap());
+        for arguments in [
+            &["check", export, "--config", config, "--findings", file][..],
+            &["check", export, "--config", config, "--rejects", file],
+            &["plan", export, "--config", config, "--svg", file],
+            &["report", run, "--html", file],
+        ] {
+            let output = utskick(arguments.iter().copied()).output().unwrap();
+            assert_eq!(output.status.code(), Some(64), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(std::fs::read(file).unwrap() == before, "{arguments:?}");
+        }
+    }
+    for file in &of_run {
+        let mut bench = utskick(["bench", "--out"]);
+        bench.arg(file);
+        refused(bench, 64, &["a run is made of"]);
+    }
+    // What is none of these is written, and a page takes the place of a page.
+    let out = |name: &str| run.join(name).to_str().unwrap().to_owned();
+    let [export, config, of] = [&export, &config, &run].map(|path| path.to_str().unwrap());
+    for _ in 0..2 {
+        ends_with(0, ["check", export, "--config", config, "--findings", &out("check.ndjson")]);
+        ends_with(0, ["report", of, "--html", &out("report.html")]);
+    }
+}

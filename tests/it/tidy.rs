@@ -36,7 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("watch", &["domain", "error"]),
     ("sandbox", &["domain", "gateway::wire"]),
     ("disk", &["watch"]),
-    ("outputs", &["error"]),
+    ("outputs", &["config", "disk", "error", "pipeline", "track"]),
     ("told", &[]),
     ("config", &["domain", "error"]),
     ("error", &[]),

@@ -129,7 +129,7 @@ impl Plan {
             words: vec!["what earlier runs have sent is not looked at".into()],
         };
         let planned = self.simulate(&settings, volume)?;
-        self.draw(&planned)?;
+        self.draw(&planned, config)?;
         print(&if self.json { format!("{}\n", as_json(&planned.told)?) } else { planned.told.text(&planned.outlook) })?;
         Ok(intake.exit())
     }
@@ -138,15 +138,15 @@ impl Plan {
     fn forecast(&self, file: &Path, config: Option<&Path>) -> Result<Exit> {
         let volumes = Volumes::read(file)?;
         let forecast = Forecast::of(&volumes)?;
+        let settings = config.map(|config| Settings::read(self, config)).transpose()?;
         let mut sends = Vec::new();
-        if let Some(config) = config {
-            let settings = Settings::read(self, config)?;
+        if let Some(settings) = &settings {
             for (year, volume) in forecast::sends(&volumes, &forecast, self.year, self.per_head, &settings.config)? {
-                sends.push((year, self.simulate(&settings, volume)?));
+                sends.push((year, self.simulate(settings, volume)?));
             }
         }
-        match (sends.as_slice(), self.year) {
-            ([(_, planned)], Some(_)) => self.draw(planned)?,
+        match (&settings, sends.as_slice(), self.year) {
+            (Some(settings), [(_, planned)], Some(_)) => self.draw(planned, &settings.config)?,
             _ if self.svg.is_some() => {
                 return Err(Error::new(Exit::Usage, "a timeline is of one send")
                     .remedy("add --config FILE and --year YEAR to --forecast"));
@@ -216,10 +216,10 @@ impl Plan {
         Ok(Planned { model, outlook, told })
     }
 
-    fn draw(&self, planned: &Planned) -> Result<()> {
+    fn draw(&self, planned: &Planned, config: &Config) -> Result<()> {
         let Some(file) = &self.svg else { return Ok(()) };
-        let inputs = [&self.config, &self.measured, &self.protected, &self.forecast].into_iter().flatten();
-        let mut output = Outputs::beside(self.exports.iter().chain(inputs)).create(file)?;
+        let inputs = [&self.measured, &self.protected, &self.forecast].into_iter().flatten();
+        let mut output = Outputs::beside(self.exports.iter().chain(inputs)).and(Some(config)).create(file)?;
         output.write_all(timeline(&planned.model, &planned.outlook).as_bytes()).map_err(|error| {
             Error::because(Exit::Storage, format!("cannot write the timeline {}", file.display()), error)
         })?;

@@ -20,6 +20,9 @@ const LINES: [(&str, &str); 6] = [
     ("#57606a", "1 2"),
 ];
 
+/// What every page begins with.
+pub(super) const BEGINNING: &str = "<!DOCTYPE html>";
+
 pub(super) fn page(report: &Numbers) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
@@ -31,7 +34,7 @@ fn write_page(out: &mut String, report: &Numbers) -> std::fmt::Result {
     let run = escaped(&report.run);
     write!(
         out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "{BEGINNING}\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Report of run {run}</title>\n\
          <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>Report of run {run}</h1>\n"
     )?;
