@@ -83,6 +83,13 @@ impl Breaker {
         }
     }
 
+    /// Nor is this time, in which nobody asked.
+    pub fn rested(&self, idle: Duration) {
+        if let Some(since) = &mut self.state().failing_since {
+            *since += idle;
+        }
+    }
+
     /// How long the gateway has failed without a single success.
     pub fn failing_for(&self, now: Instant) -> Option<Duration> {
         self.state().failing_since.map(|since| now.saturating_duration_since(since))

@@ -8,8 +8,8 @@ use crate::gateway::wire::{self, Answer, Fault, Reachability};
 use crate::gateway::{Address, CallError, Gateway, GatewaySettings, Lease, Reply, Tls, Worth};
 use hyper::body::Bytes;
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// First wait before a question is asked again.
@@ -62,6 +62,25 @@ pub struct Heard {
     answered: AtomicU64,
     /// Whether the last question has one.
     last: AtomicBool,
+    asking: Mutex<Asking>,
+}
+
+/// Questions that are under way, and since when none is.
+#[derive(Debug, Default)]
+struct Asking {
+    questions: usize,
+    idle_since: Option<Instant>,
+}
+
+/// A question that is under way.
+struct UnderWay<'a>(&'a Mutex<Asking>);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.questions -= 1;
+        asking.idle_since = (asking.questions == 0).then(Instant::now);
+    }
 }
 
 impl Far {
@@ -100,6 +119,7 @@ impl Far {
         sender: &Organisation,
         recipients: &[Identity],
     ) -> Result<BTreeMap<Identity, Found>, FarError> {
+        let _under_way = self.begin();
         let (answered, answers) = (self.answered(), self.heard.last.load(Ordering::Relaxed));
         let answers_others = || self.answered() > answered;
         let given_up = |found: &Found| matches!(found, Found::Refused(Reason::AttemptsUsedUp, _));
@@ -134,6 +154,16 @@ impl Far {
         };
         found.retain(|id, found| says_again(id, found) && is_theirs(found));
         Ok(found)
+    }
+
+    /// A question begins. Time in which there was none is no time without an answer.
+    fn begin(&self) -> UnderWay<'_> {
+        let mut asking = self.heard.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.questions += 1;
+        if let Some(idle) = asking.idle_since.take() {
+            self.gateway.breaker().rested(idle.elapsed());
+        }
+        UnderWay(&self.heard.asking)
     }
 
     /// How many questions have an answer.
@@ -204,7 +234,9 @@ impl Far {
         let asked: HashSet<Identity> = recipients.iter().copied().collect();
         let mut last = (String::new(), None);
         for attempt in 0..attempts {
-            if self.gateway.breaker().failing_for(Instant::now()).is_some_and(|failing| failing > self.give_up_after) {
+            // Not before it is asked at all: it may be back since it was given up.
+            let fails = self.gateway.breaker().failing_for(Instant::now());
+            if attempt > 0 && fails.is_some_and(|failing| failing > self.give_up_after) {
                 break;
             }
             let wait = match self.ask_once(&asked, &body).await? {
@@ -391,6 +423,72 @@ mod tests {
             wire::RECIPIENT_V3,
             wire::RECIPIENT
         )
+    }
+
+    /// A FaR that takes connections and closes them, and how many it has taken.
+    fn closing(give_up_after: Duration) -> (Far, Arc<AtomicU64>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let taken = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&taken);
+        std::thread::spawn(move || {
+            listener.incoming().for_each(|_| {
+                count.fetch_add(1, Ordering::Relaxed);
+            })
+        });
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).expect("a certificate");
+        let mut trusted = tempfile::NamedTempFile::new().expect("a file");
+        std::io::Write::write_all(&mut trusted, certificate.pem().as_bytes()).expect("written");
+        let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let ours =
+            rustls::sign::CertifiedKey::from_der(vec![certificate.der().clone()], key, &provider).expect("a pair");
+        let settings = GatewaySettings {
+            name: "FaR".into(),
+            rate: crate::config::Rate::Unlimited,
+            windows: crate::domain::Windows::default(),
+            waits: Arc::default(),
+            concurrency: 1,
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
+        };
+        let far = Far {
+            gateway: Gateway::new(settings, Tls::new(Arc::new(ours), trusted.path()).expect("trust")),
+            address: Address::parse(&format!("https://127.0.0.1:{port}/")).expect("an address"),
+            operators: Vec::new(),
+            give_up_after,
+            heard: Heard::default(),
+        };
+        (far, taken)
+    }
+
+    #[tokio::test]
+    async fn time_without_questions_is_none_without_answers_and_every_question_is_asked() {
+        let sender = Organisation::parse("165021680250").expect("an organisation");
+        let whom = [Identity::pattern("191212121212").expect("an identity")];
+        let long = Duration::from_millis(500);
+        let (mut far, taken) = closing(long);
+        let taken = || taken.load(Ordering::Relaxed);
+        // Dropped after its first attempt.
+        let fails = || far.gateway.breaker().failing_for(Instant::now());
+        let failed = async {
+            while fails().is_none() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! { _ = far.ask(&sender, &whom) => panic!("given up"), () = failed => {} }
+        tokio::time::sleep(long).await;
+        assert!(fails() >= Some(long));
+        drop(far.begin());
+        assert!(fails() < Some(long), "{:?}", fails());
+        // And where it had failed for too long already.
+        far.give_up_after = Duration::ZERO;
+        for _ in 0..2 {
+            let before = taken();
+            assert!(matches!(far.ask(&sender, &whom).await, Err(FarError::Silent(_))));
+            assert!(taken() > before, "it is asked");
+        }
     }
 
     #[test]
