@@ -305,6 +305,7 @@ impl Far {
                 match pacer.permit(pacer.lead().for_connection() / 2).await {
                     Ok(slot) => {
                         self.gateway.refresh(&mut lease, &self.address).await?;
+                        self.gateway.rest(&lease).await;
                         if pacer.wait(slot).await {
                             return Ok(lease);
                         }

@@ -84,6 +84,7 @@ pub async fn attempt<E>(
     let wait = what.gateway.waits().journal.enter();
     let taken = Instant::now();
     intend().await?;
+    what.gateway.rest(&lease).await;
     pacer.lead().took(taken.elapsed());
     drop(wait);
     // A slot that passed while the intent was synced is given up; the intent holds for the next one too, if it is soon.

@@ -15,9 +15,14 @@ use std::net::{TcpListener, TcpStream as Socket};
 enum Play {
     /// Answers, and goes on with the next request.
     Answer(String),
+    /// Answers twice with the number in the request: at once, or with so much time between; which were later than meant.
+    Twice(Option<Duration>, Late),
     /// Sends a fatal alert, and closes.
     Alert(u8),
 }
+
+/// Requests whose second answer was held up.
+type Late = Arc<Mutex<Vec<u64>>>;
 
 /// What an operator says that has taken a message.
 const DELIVERED: &str = r#"<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Body><s3:deliverSecureResponse xmlns:s3="http://minameddelanden.gov.se/schema/Service/v3" xmlns:s1="http://minameddelanden.gov.se/schema/Service"><s3:return><s1:TransId>t</s1:TransId><s1:Status><s1:RecipientId>191212121212</s1:RecipientId><s1:Delivered>true</s1:Delivered></s1:Status></s3:return></s3:deliverSecureResponse></S:Body></S:Envelope>"#;
@@ -67,6 +72,7 @@ fn served(version: &'static SupportedProtocolVersion, connections: Vec<Vec<Play>
     std::thread::spawn(move || {
         for plays in connections {
             let (socket, _) = listener.accept().unwrap();
+            socket.set_nodelay(true).unwrap();
             let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
             std::thread::spawn(move || serve(StreamOwned::new(connection, socket), plays));
         }
@@ -100,6 +106,27 @@ fn serve(mut stream: StreamOwned<ServerConnection, Socket>, plays: Vec<Play>) {
         }
         match play {
             Play::Answer(answer) => stream.write_all(answer.as_bytes()).unwrap(),
+            Play::Twice(after, late) => {
+                let text = String::from_utf8(request).unwrap();
+                let number = text.split("<a>").nth(1).and_then(|text| text.split('<').next()).unwrap();
+                let statuses = ["200 OK", "429 Too Many Requests", "503 Service Unavailable"];
+                let status = statuses[number.parse::<usize>().unwrap() % statuses.len()];
+                let Play::Answer(answer) = answer(status, "", number) else { unreachable!() };
+                let began = Instant::now();
+                let wrote = match after {
+                    None => stream.write_all(answer.repeat(2).as_bytes()),
+                    Some(after) => stream.write_all(answer.as_bytes()).and_then(|()| {
+                        std::thread::sleep(after);
+                        stream.write_all(answer.as_bytes())
+                    }),
+                };
+                if began.elapsed() > REST / 2 {
+                    late.lock().unwrap().push(number.parse().unwrap());
+                }
+                if wrote.is_err() {
+                    return;
+                }
+            }
             Play::Alert(description) => {
                 let StreamOwned { conn, mut sock } = stream;
                 sock.write_all(&alert(conn, description)).unwrap();
@@ -241,5 +268,33 @@ fn addresses_are_https() {
     );
     for wrong in ["", "http://operator.test/", "operator.test", "https://", "ftp://a/b"] {
         assert_eq!(Address::parse(wrong), None, "{wrong:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_answer_to_a_request_is_not_read_as_the_one_to_the_next() {
+    let between = [None, Some(0), Some(100), Some(1000)].map(|micros| micros.map(Duration::from_micros));
+    for after in between {
+        let late = Late::default();
+        let connections = vec![vec![Play::Twice(after, Arc::clone(&late)); 2]; 60];
+        let (gateway, address) = served(&rustls::version::TLS13, connections);
+        let mut answered = 0;
+        for number in 0..60 {
+            let lease = gateway.lease(&address).await.unwrap();
+            let body = Bytes::from(format!("<a>{number}</end>"));
+            let judge = |reply: &Reply| (String::from_utf8(reply.body.clone().unwrap().to_vec()), Worth::Clear);
+            match gateway.post(lease, &address, body, judge).await.0 {
+                Ok(said) => {
+                    let said = said.unwrap();
+                    let is_late = said.parse().is_ok_and(|said| late.lock().unwrap().contains(&said));
+                    assert!(said == number.to_string() || is_late, "{after:?}: {said} is said of {number}");
+                    answered += 1;
+                }
+                // It had been closed; nothing has left.
+                Err(CallError::NotSent(_)) => {}
+                Err(error) => assert!(!late.lock().unwrap().is_empty(), "{after:?}: {error}"),
+            }
+        }
+        assert!(answered >= 30, "{after:?}: {answered}");
     }
 }
