@@ -26,6 +26,7 @@ use crate::watch::{self, Handshakes, Progress, Stage};
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -156,6 +157,21 @@ pub fn resume(folder: &Path, accept_rejects: bool) -> Result<Ended> {
     go_on(&Order { run: folder.to_path_buf(), accept_rejects, ..Order::default() })
 }
 
+/// A run goes on by the settings that it began with, wherever it is gone on with from: others would be passed by.
+fn same_settings(named: &Path, of_run: &Path) -> Result<()> {
+    let which = |path: &Path| std::fs::metadata(path).map(|facts| (facts.dev(), facts.ino())).ok();
+    // None is named by `resume`.
+    if named.as_os_str().is_empty()
+        || place(named) == place(of_run)
+        || which(named).is_some_and(|at| which(of_run) == Some(at))
+    {
+        return Ok(());
+    }
+    let message = format!("the run goes on by the settings {}, not by {}", of_run.display(), named.display());
+    Err(Error::new(Exit::Usage, message)
+        .remedy("change those, or begin a new run in another folder; `utskick resume` needs no settings named"))
+}
+
 /// Who is protected is settled with the run's beginning: another list than that would be passed by.
 fn same_list(named: Option<&Path>, of_run: Option<&Path>) -> Result<()> {
     let whole = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
@@ -171,6 +187,7 @@ fn same_list(named: Option<&Path>, of_run: Option<&Path>) -> Result<()> {
 fn go_on(order: &Order) -> Result<Ended> {
     // The header names the settings, and the settings the installation that opens the journal.
     let config_file = JournalReader::open(&order.run)?.header().config_file.clone();
+    same_settings(&order.config, &config_file)?;
     let config = Config::read(&config_file)?;
     let installation = Arc::new(Installation::open(&config.installation)?);
     let orders = control::read(&order.run)?.len();

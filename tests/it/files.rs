@@ -513,6 +513,31 @@ fn an_export_is_the_same_from_whatever_folder_it_is_named() {
 }
 
 #[test]
+fn a_run_goes_on_by_the_settings_that_it_began_with_and_by_no_others() {
+    let world = World::new(&[]);
+    let export = world.export("e.xml", 30, &[]);
+    world.send(&export, "run", 0);
+    let config = world.config();
+    let [other, linked, again] =
+        ["sandbox/other.toml", "sandbox/linked.toml", "again.toml"].map(|name| world.path(name));
+    std::fs::copy(&config, &other).unwrap();
+    std::fs::hard_link(&config, &linked).unwrap();
+    std::os::unix::fs::symlink(&config, &again).unwrap();
+    let by = |config: &Path| {
+        let mut send = utskick(["send"]);
+        send.arg(&export).arg("--config").arg(config).arg("--run").arg(world.path("run"));
+        send
+    };
+    for same in [&config, &linked, &again] {
+        assert_eq!(by(same).output().unwrap().status.code(), Some(0), "{}", same.display());
+    }
+    let both = [config.to_str().unwrap(), other.to_str().unwrap()];
+    refused(by(&other), 64, &both);
+    std::fs::remove_file(&config).unwrap();
+    refused(by(&other), 64, &both);
+}
+
+#[test]
 fn an_export_that_is_read_in_place_is_found_from_whatever_folder() {
     let world = World::new(&["--latency", "300"]);
     world.export("export.xml", 100, &[]);
