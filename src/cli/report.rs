@@ -13,6 +13,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+/// Of a run that sends nothing yet, and why.
+const AWAITS_ACCEPTANCE: &str = ", nothing is sent until a person has looked at the findings: --accept-rejects goes on";
+
 /// Most audit lines in the text.
 const AUDIT_SHOWN: usize = 40;
 
@@ -22,7 +25,8 @@ const AUDIT_SHOWN: usize = 40;
 /// outcomes sum to the statements of the exports. Works while the run goes on, and after. No personal data comes in.
 ///
 /// Exit code 0: all delivered, on paper, or rightly not sent. 1: finished, with statements rejected, failed, in doubt, or
-/// held for want of an address, or purged before it had finished. 2: not finished, resume. 74: it does not balance.
+/// held for want of an address, or purged before it had finished; or so many rejected that nothing is sent until a person
+/// has looked. 2: not finished, resume. 74: it does not balance.
 #[derive(Debug, Args)]
 pub struct Report {
     /// Folder of the run
@@ -119,6 +123,7 @@ fn write_text(out: &mut String, report: &Numbers) -> std::fmt::Result {
         (false, true, Phase::Intake | Phase::Released) => {
             ", purged: nothing more of it is sent, and what waits or was not delivered goes with a new run of the export"
         }
+        _ if report.awaits_acceptance => AWAITS_ACCEPTANCE,
         _ => "",
     };
     writeln!(out, "Run {} ({}{state})", report.run, report.phase)?;

@@ -69,6 +69,9 @@ fn write_text(out: &mut String, now: &Now) -> std::fmt::Result {
         (false, _) if now.purged => {
             "purged: nothing more of it is sent, and what waits or was not delivered goes with a new run of the export"
         }
+        (false, _) if now.awaits_acceptance => {
+            "nothing is sent until a person has looked at the findings: `utskick resume --accept-rejects` goes on"
+        }
         (false, _) => "no process is at it: `utskick resume` goes on with it",
     };
     writeln!(out, "Run {}: {}, {state}", now.run, now.phase)?;

@@ -6,7 +6,7 @@ use crate::config::{Config, Policy};
 use crate::domain::{Batch, Outcome, PersonDigest, Reason};
 use crate::error::{Error, Exit, Result};
 use crate::intake::{self, Checked, Export, Finding, RecipientKind, Rejects, Settler, Stop, Verdict};
-use crate::track::{self, Amend, Fate, Half, Register, RunExport, StatementRow};
+use crate::track::{self, AWAITS_ACCEPTANCE, Amend, Fate, Half, Register, RunExport, StatementRow};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -135,12 +135,17 @@ pub(super) fn brake(run: &Run, released: &Released, accept_rejects: bool) -> Res
         "look at {}; if the statements that are valid are to be sent all the same, run again with --accept-rejects",
         run.folder.join(REJECTS).display()
     );
+    let stop = |message: String| {
+        // Who asks for the run is told so too.
+        futures::executor::block_on(run.journal.note_durably(AWAITS_ACCEPTANCE, &message))?;
+        Err(Error::new(Exit::LookAt, message).remedy(remedy))
+    };
     if released.faults_of_exports > 0 {
         let message = format!(
             "the exports have {} faults outside their records, and would be refused whole: nothing is sent",
             released.faults_of_exports
         );
-        return Err(Error::new(Exit::LookAt, message).remedy(remedy));
+        return stop(message);
     }
     let limit = run.config.run.max_rejected_share;
     let share = released.rejected as f64 / released.statements.max(1) as f64;
@@ -154,7 +159,7 @@ pub(super) fn brake(run: &Run, released: &Released, accept_rejects: bool) -> Res
         share * 100.0,
         limit * 100.0
     );
-    Err(Error::new(Exit::LookAt, message).remedy(remedy))
+    stop(message)
 }
 
 const REJECTED: Fate = Fate::Ended(Outcome::Rejected, Reason::Faulty);

@@ -37,7 +37,9 @@ pub use installation::{GatewayLocks, Installation};
 pub use journal::*;
 pub use pulse::{GatewayPulse, Pulse, Waiting};
 pub use register::{Earlier, Register, Verdict, What};
-pub use report::{Channels, InDoubt, OperatorPart, Part, Rates, ReasonCount, Report, Series, Throughput};
+pub use report::{
+    AWAITS_ACCEPTANCE, Channels, InDoubt, OperatorPart, Part, Rates, ReasonCount, Report, Series, Throughput,
+};
 pub use status::{OperatorStatus, Status};
 
 use crate::domain::{Outcome, Reason};

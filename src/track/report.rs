@@ -7,7 +7,7 @@
 use super::control::CONTROL_EVENT;
 use super::error::TrackError;
 use super::halves::{Digital, OnPaper};
-use super::journal::{BundleSeen, Counts, Event, InDoubtSeen, JournalReader, PURGED, Phase};
+use super::journal::{BundleSeen, Counts, Event, InDoubtSeen, JournalReader, PURGED, Phase, STARTED};
 use crate::domain::{Outcome, Reason};
 use crate::error::Exit;
 use crate::watch::Handshakes;
@@ -22,6 +22,9 @@ const POINTS: i64 = 240;
 /// Most audit lines in a report; the journal has them all.
 const AUDITED: usize = 1000;
 
+/// Kind of the event that so much is wrong with the exports that nothing is sent.
+pub const AWAITS_ACCEPTANCE: &str = "awaits_acceptance";
+
 /// A whole run in numbers.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -33,6 +36,8 @@ pub struct Report {
     pub running: bool,
     /// A person decided that nothing more of it is sent.
     pub purged: bool,
+    /// So much is wrong with the exports that nothing is sent until a person has looked, and accepts it.
+    pub awaits_acceptance: bool,
     /// When it was made.
     pub created: Timestamp,
     /// When the last thing happened; `null` before anything has.
@@ -236,6 +241,7 @@ impl Report {
             phase,
             running,
             purged: reader.events_of(PURGED)? > 0,
+            awaits_acceptance: awaits_acceptance(reader, phase, running)?,
             created: header.created,
             last,
             duration_s: until.map_or(0.0, |until| (until - header.created).as_secs_f64()),
@@ -268,7 +274,16 @@ impl Report {
             rates,
             throughput,
             audit: reader.events_among(
-                &[CONTROL_EVENT, "settled", "not_sent_again", PURGED, "staged_again", "pace", "operator_asks_to_wait"],
+                &[
+                    CONTROL_EVENT,
+                    "settled",
+                    "not_sent_again",
+                    AWAITS_ACCEPTANCE,
+                    PURGED,
+                    "staged_again",
+                    "pace",
+                    "operator_asks_to_wait",
+                ],
                 AUDITED,
             )?,
             bundles: reader.bundles()?,
@@ -282,18 +297,27 @@ impl Report {
     }
 
     /// The exit code of a command that reports it: as [`super::exit`]; 2 while the run is not finished, and 1 where it never
-    /// will be, since it is purged; 74 where it does not balance.
+    /// will be, since it is purged, or not before a person has looked at it; 74 where it does not balance.
     pub fn exit(&self) -> Exit {
         if !self.balanced {
             Exit::Storage
         } else if self.phase == Phase::Finished {
             super::exit(&self.counts)
-        } else if self.purged {
+        } else if self.purged || self.awaits_acceptance {
             Exit::LookAt
         } else {
             Exit::Pending
         }
     }
+}
+
+/// Whether the last process ended since so much is wrong with the exports that nothing is sent.
+pub(super) fn awaits_acceptance(reader: &JournalReader, phase: Phase, running: bool) -> Result<bool, TrackError> {
+    if running || phase != Phase::Intake {
+        return Ok(false);
+    }
+    let last = reader.events_among(&[STARTED, AWAITS_ACCEPTANCE], 1)?;
+    Ok(last.first().is_some_and(|event| event.kind == AWAITS_ACCEPTANCE))
 }
 
 /// What is counted while the rows go by.

@@ -9,7 +9,7 @@ use super::error::TrackError;
 use super::journal::{Event, JournalReader, PURGED, Phase, Tempo};
 use super::outlook;
 use super::pulse::Waiting;
-use super::report::InDoubt;
+use super::report::{InDoubt, awaits_acceptance};
 use crate::domain::{Outcome, Reason};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub struct Status {
     pub running: bool,
     /// A person decided that nothing more of it is sent.
     pub purged: bool,
+    /// So much is wrong with the exports that nothing is sent until a person has looked, and accepts it.
+    pub awaits_acceptance: bool,
     /// When it was made.
     pub created: Timestamp,
     /// Statements read so far, and after release those of the exports.
@@ -191,6 +193,7 @@ impl Status {
             phase,
             running,
             purged: reader.events_of(PURGED)? > 0,
+            awaits_acceptance: awaits_acceptance(reader, phase, running)?,
             created: header.created,
             statements: reader.statements()?.unwrap_or_else(|| counts.statements()),
             outcomes: Outcome::ALL.iter().map(|outcome| (outcome.as_str(), counts.of(*outcome))).collect(),

@@ -115,9 +115,25 @@ fn too_many_rejects_stop_the_run_before_anything_is_sent() {
     assert!(world.ledger().is_empty(), "something was sent");
     let rejects = std::fs::read_to_string(world.path("run/rejects.tsv")).expect("rejects");
     assert!(rejects.lines().count() > 30);
+    // Who asks afterwards is told the same.
+    let told = |command: &str, code: i32| {
+        let (run, page) = (world.path("run"), world.path("report.html"));
+        let [run, page] = [&run, &page].map(|path| path.to_str().unwrap());
+        let json: serde_json::Value =
+            serde_json::from_slice(&crate::run::ends_with(code, [command, run, "--json"]).stdout).unwrap();
+        crate::shape::holds(&format!("{command}.json"), &json);
+        assert_eq!(json["awaits_acceptance"], true, "{json}");
+        let html = if command == "report" { &["--html", page][..] } else { &[] };
+        let text = crate::run::ends_with(code, [&[command, run], html].concat()).stdout;
+        assert!(String::from_utf8_lossy(&text).contains("--accept-rejects"));
+    };
+    told("status", 0);
+    told("report", 1);
+    assert!(std::fs::read_to_string(world.path("report.html")).unwrap().contains("--accept-rejects"));
     let output = world.send_command(&export, "run").arg("--accept-rejects").output().expect("send starts");
     let report = world.report_of(output, 1);
     assert_eq!(count(&report, "rejected"), 30, "{report}");
+    assert_eq!(report["awaits_acceptance"], false);
     assert!(!world.ledger().is_empty());
 }
 

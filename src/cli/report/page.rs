@@ -41,6 +41,7 @@ fn write_page(out: &mut String, report: &Numbers) -> std::fmt::Result {
     let state = match (report.running, report.purged && report.phase != Phase::Finished) {
         (true, _) => ", a process is at it",
         (false, true) => ", purged: nothing more of it is sent",
+        (false, false) if report.awaits_acceptance => super::AWAITS_ACCEPTANCE,
         (false, false) => "",
     };
     writeln!(
