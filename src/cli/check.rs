@@ -24,9 +24,9 @@ use std::time::Instant;
 /// Validates exports without sending anything.
 ///
 /// Reads every record in place against schema and official rules, and looks across records for repeats, corrections
-/// and removals. With settings it also looks at keys, certificates and their dates, and shakes hands with each gateway.
-/// An export in another encoding than UTF-8 is turned into UTF-8 in a file without a name that vanishes with the
-/// process.
+/// and removals. With settings it also looks at the installation's key and register, at keys, certificates and their
+/// dates, and shakes hands with each gateway. An export in another encoding than UTF-8 is turned into UTF-8 in a file
+/// without a name that vanishes with the process.
 ///
 /// Ends with 0 when no finding is an error, 1 when there are errors, 65 when an export or a record cannot be read, 78
 /// when the settings are wrong, 69 when a gateway refuses us.

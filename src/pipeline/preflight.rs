@@ -1,4 +1,5 @@
-//! What `check` says of the settings before a run: keys, certificates and their dates, and a handshake with each gateway.
+//! What `check` says of the settings before a run: the installation's key and register, keys, certificates and their dates,
+//! and a handshake with each gateway.
 //!
 //! Nothing is asked and nothing is sent: a connection is made, and closed.
 
@@ -7,6 +8,7 @@ use crate::config::{Config, KeySource};
 use crate::error::{Error, Exit, Result, chain};
 use crate::gateway::{Address, Gateway, GatewaySettings, Tls};
 use crate::prepare::keys::{Certificate, Credential};
+use crate::track::Installation;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
@@ -74,6 +76,11 @@ pub fn preflight(config: &Config) -> Result<Vec<Checked>> {
     let now = Timestamp::now();
     let until = needed_until(config, now);
     let mut checked = Vec::new();
+    let made = Installation::is_made(&config.installation).map_err(|error| chain(&error)).map(|made| match made {
+        true => "its key and its register are there".into(),
+        false => "what is missing of its key and register is made at first use".into(),
+    });
+    checked.push(Checked::new(Of::Settings, "installation", made));
     let mut client = None;
     for role in Role::ALL {
         let credential = key(role, role.source(config), now, until, &mut checked);

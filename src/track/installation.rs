@@ -120,6 +120,22 @@ impl Installation {
         Self::with_key(&key, settings.state.clone())
     }
 
+    /// Whether key and register are there, for who makes and opens neither.
+    ///
+    /// *Errors*: those for which [`Installation::open`], or a run after it, would refuse either.
+    pub fn is_made(settings: &config::Installation) -> Result<bool, TrackError> {
+        let register = super::register::file(&settings.state);
+        let has_key = read_key(&settings.key_file)?.is_some();
+        if !has_key && register.exists() {
+            return Err(TrackError::KeyLost { file: settings.key_file.clone(), state: register });
+        }
+        let is_missing = super::register::is_missing(&register);
+        if is_missing && (used_mark(&settings.key_file).exists() || !super::register::is_unused(&settings.state)) {
+            return Err(TrackError::RegisterLost { file: register });
+        }
+        Ok(has_key && !is_missing)
+    }
+
     /// The files that an installation keeps for itself, beside its key: the register with what SQLite has beside it, the
     /// audit log, and what tells that the key has been used.
     pub fn files(settings: &config::Installation) -> Vec<PathBuf> {

@@ -319,8 +319,17 @@ fn a_register_that_is_lost_is_not_made_anew_in_silence() {
     std::fs::copy(&register, &kept).unwrap();
     let before = world.ledger().len();
     let words = ["register.sqlite", "missing or empty", "from its backup", "new state folder", "new key file"];
+    let check = || {
+        let mut check = utskick(["check", "--config"]);
+        check.arg(world.config()).arg(&export);
+        check
+    };
+    assert_eq!(check().output().unwrap().status.code(), Some(0));
     for lose in [|file: &Path| std::fs::remove_file(file).unwrap(), |file: &Path| std::fs::write(file, "").unwrap()] {
         lose(&register);
+        let output = check().output().unwrap();
+        assert_eq!(output.status.code(), Some(78));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("register.sqlite is missing or empty"));
         refused(world.send_command(&export, "next"), 78, &words);
         refused(resume(&world), 78, &words);
     }
@@ -332,6 +341,9 @@ fn a_register_that_is_lost_is_not_made_anew_in_silence() {
     world.configure(|settings| {
         settings.replace("state = \"state\"", "state = \"anew\"").replace("installation.key", "anew.key")
     });
+    // To look makes nothing.
+    assert_eq!(check().output().unwrap().status.code(), Some(0));
+    assert!(!world.path("sandbox/anew").exists() && !world.path("sandbox/anew.key").exists());
     world.send(&export, "anew", 0);
     assert_eq!(world.ledger().len(), 2 * before);
 }
