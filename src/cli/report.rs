@@ -5,7 +5,7 @@ mod page;
 use super::{print, say};
 use crate::disk::{Disk, Machine};
 use crate::error::{Error, Exit, Result};
-use crate::track::{Part, Phase, Report as Numbers};
+use crate::track::{Late, Part, Phase, Report as Numbers};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -129,7 +129,7 @@ fn write_text(out: &mut String, report: &Numbers) -> std::fmt::Result {
     writeln!(out, "Run {} ({}{state})", report.run, report.phase)?;
     writeln!(out, "Made {}, {} so far", moment(report.created), duration(report.duration_s))?;
     if let Some(deadline) = report.deadline {
-        writeln!(out, "Deadline {}", moment(deadline))?;
+        writeln!(out, "Deadline {}{}", moment(deadline), missed(report.late))?;
     }
     let balance = if report.balanced { "every one is accounted for" } else { "DOES NOT BALANCE" };
     writeln!(out, "\n{:>12}  statements, {balance}", grouped(report.statements))?;
@@ -233,6 +233,15 @@ pub(super) fn grouped(number: u64) -> String {
 /// `already sent` for `already_sent`.
 pub(super) fn spaced(name: &str) -> String {
     name.replace('_', " ")
+}
+
+/// That a deadline was missed, after it.
+pub(super) fn missed(late: Option<Late>) -> String {
+    let said = |late: Late| {
+        let by = duration(late.by_s as f64);
+        format!(" WAS MISSED: {} letters left later, the last {by} too late", grouped(late.letters))
+    };
+    late.map(said).unwrap_or_default()
 }
 
 /// To the second, in UTC, as logs have it.

@@ -1,7 +1,7 @@
 //! `status`: where a run is now, and when it will have ended.
 
 use super::print;
-use super::report::{as_json, grouped, moment, spaced};
+use super::report::{as_json, grouped, missed, moment, spaced};
 use crate::error::{Exit, Result};
 use crate::track::{OperatorStatus, Phase, Status as Now};
 use clap::Args;
@@ -143,6 +143,9 @@ fn write_text(out: &mut String, now: &Now) -> std::fmt::Result {
         writeln!(out, "Expected end {}", moment(end))?;
     }
     match (now.deadline, now.deadline_holds) {
+        (Some(deadline), _) if now.late.is_some() => {
+            writeln!(out, "The deadline {}{}{}", moment(deadline), missed(now.late), margin(now))?
+        }
         (Some(deadline), Some(true)) => writeln!(out, "The deadline {} holds{}", moment(deadline), margin(now))?,
         (Some(deadline), Some(false)) => {
             writeln!(out, "The deadline {} WILL NOT HOLD{}", moment(deadline), margin(now))?

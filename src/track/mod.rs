@@ -38,7 +38,7 @@ pub use journal::*;
 pub use pulse::{GatewayPulse, Pulse, Waiting};
 pub use register::{Earlier, Register, Verdict, What};
 pub use report::{
-    AWAITS_ACCEPTANCE, Channels, InDoubt, OperatorPart, Part, Rates, ReasonCount, Report, Series, Throughput,
+    AWAITS_ACCEPTANCE, Channels, InDoubt, Late, OperatorPart, Part, Rates, ReasonCount, Report, Series, Throughput,
 };
 pub use status::{OperatorStatus, Status};
 

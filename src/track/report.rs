@@ -46,6 +46,8 @@ pub struct Report {
     pub duration_s: f64,
     /// When everything must have left.
     pub deadline: Option<Timestamp>,
+    /// What left after that; `null` where nothing did.
+    pub late: Option<Late>,
     /// Statements in the exports.
     pub statements: u64,
     /// How many have which outcome; all twelve are here.
@@ -83,6 +85,15 @@ pub struct Report {
     pub bundles: Vec<BundleSeen>,
     #[serde(skip)]
     counts: Counts,
+}
+
+/// Letters that left after the deadline, print bundles counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Late {
+    /// How many.
+    pub letters: u64,
+    /// Seconds from the deadline to the last of them.
+    pub by_s: i64,
 }
 
 /// How many statements have an outcome for a reason.
@@ -246,6 +257,7 @@ impl Report {
             last,
             duration_s: until.map_or(0.0, |until| (until - header.created).as_secs_f64()),
             deadline: header.deadline,
+            late: late(reader)?,
             statements,
             outcomes: Outcome::ALL.iter().map(|outcome| (outcome.as_str(), rows.counts.of(*outcome))).collect(),
             balanced,
@@ -318,6 +330,18 @@ pub(super) fn awaits_acceptance(reader: &JournalReader, phase: Phase, running: b
     }
     let last = reader.events_among(&[STARTED, AWAITS_ACCEPTANCE], 1)?;
     Ok(last.first().is_some_and(|event| event.kind == AWAITS_ACCEPTANCE))
+}
+
+/// By the seconds in which letters were delivered or bundled: what a person settles later has no part in it.
+pub(super) fn late(reader: &JournalReader) -> Result<Option<Late>, TrackError> {
+    let Some(deadline) = reader.header().deadline.map(Timestamp::as_second) else { return Ok(None) };
+    let mut late = None;
+    for row in reader.tempo(deadline + 1)?.iter().filter(|row| row.delivered > 0) {
+        let Late { letters, by_s } = late.get_or_insert(Late { letters: 0, by_s: 0 });
+        *letters += row.delivered;
+        *by_s = row.second - deadline;
+    }
+    Ok(late)
 }
 
 /// What is counted while the rows go by.

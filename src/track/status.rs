@@ -9,7 +9,7 @@ use super::error::TrackError;
 use super::journal::{Event, JournalReader, PURGED, Phase, Tempo};
 use super::outlook;
 use super::pulse::Waiting;
-use super::report::{InDoubt, awaits_acceptance};
+use super::report::{InDoubt, Late, awaits_acceptance, late};
 use crate::domain::{Outcome, Reason};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -68,7 +68,9 @@ pub struct Status {
     pub look_ups_limited_by: Option<String>,
     /// When everything must have left.
     pub deadline: Option<Timestamp>,
-    /// Whether it will hold; `null` where nothing tells.
+    /// What has left after that; `null` where nothing has.
+    pub late: Option<Late>,
+    /// Whether it will hold, or has; `null` where nothing tells.
     pub deadline_holds: Option<bool>,
     /// Seconds from the expected end to the deadline, negative where it will not hold; `null` where nothing tells.
     pub margin_s: Option<f64>,
@@ -183,7 +185,9 @@ impl Status {
         let expected_end = seen.end.filter(|end| running && pending > 0 && *end > now);
         let margin_s =
             header.deadline.zip(expected_end).map(|(deadline, end)| deadline.duration_since(end).as_secs_f64());
+        let late = late(reader)?;
         let deadline_holds = match (header.deadline, expected_end) {
+            _ if late.is_some() => Some(false),
             (Some(deadline), _) if pending > 0 && now > deadline => Some(false),
             (Some(deadline), Some(end)) => Some(end <= deadline),
             _ => None,
@@ -212,6 +216,7 @@ impl Status {
             margin_s,
             operators,
             deadline: header.deadline,
+            late,
             deadline_holds,
             orders: Vec::new(),
             events: reader.events(10)?,

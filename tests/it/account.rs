@@ -327,6 +327,42 @@ fn a_report_is_also_a_page_that_stands_alone() {
 }
 
 #[test]
+fn a_deadline_that_was_missed_is_told_after_the_end() {
+    let place = Place::new();
+    let deadline = jiff::Timestamp::now().checked_sub(jiff::SignedDuration::from_mins(90)).unwrap();
+    let header = RunHeader { deadline: Some(deadline), ..place.header() };
+    let journal = Journal::create(&place.run(), &place.installation, &header).unwrap();
+    journal.admit((1..=3).map(|ordinal| place.row(ordinal, ELSE_PAPER)).collect()).unwrap();
+    journal.release(vec![RunExport { fingerprint: Value::Null, first_ordinal: 1, statements: 3 }]).unwrap();
+    let told = |command: &str, code: i32| {
+        let run = place.run();
+        let told = json(&run::ends_with(code, [command, run.to_str().unwrap(), "--json"]));
+        shape::holds(&format!("{command}.json"), &told);
+        let text = text(&run::ends_with(code, [command, run.to_str().unwrap()]).stdout);
+        (told["late"].clone(), text.contains("WAS MISSED: 2 letters left later, the last 1 h 30 min too late"))
+    };
+    assert_eq!(told("report", 2), (Value::Null, false));
+    wait(async {
+        journal.route((1..=3).map(|ordinal| routed(ordinal, 0)).collect()).await.unwrap();
+        for ordinal in 1..=3 {
+            journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+            let end = match ordinal {
+                3 => End::Failed(Reason::RefusedForGood),
+                _ => End::Delivered { trans_id: "t".into() },
+            };
+            journal.end_digital(ended(ordinal, 1, end)).await.unwrap();
+        }
+    });
+    journal.finish().unwrap();
+    drop(journal);
+    for (command, code) in [("report", 1), ("status", 0)] {
+        let (late, said) = told(command, code);
+        let by_s = late["by_s"].as_i64().unwrap();
+        assert!(late["letters"] == 2 && (5399..5460).contains(&by_s) && said, "{late}");
+    }
+}
+
+#[test]
 fn a_journal_that_contradicts_itself_is_told() {
     let place = Place::new();
     drop(eventful(&place));

@@ -1,6 +1,6 @@
 //! The report as a page: one file, no script, nothing fetched, readable by eye and by screen reader.
 
-use super::{duration, grouped, moment, spaced};
+use super::{duration, grouped, missed, moment, spaced};
 use crate::track::{Part, Phase, Report as Numbers, Throughput};
 use std::fmt::Write;
 
@@ -50,7 +50,10 @@ fn write_page(out: &mut String, report: &Numbers) -> std::fmt::Result {
         report.phase,
         moment(report.created),
         duration(report.duration_s),
-        report.deadline.map(|deadline| format!(" Deadline {}.", moment(deadline))).unwrap_or_default()
+        report
+            .deadline
+            .map(|deadline| format!(" Deadline {}{}.", moment(deadline), missed(report.late)))
+            .unwrap_or_default()
     )?;
     let (class, said) = if report.balanced {
         ("good", "Every statement of the exports is accounted for.")
