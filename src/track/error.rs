@@ -282,8 +282,9 @@ impl TrackError {
                     .into()
             }
             Self::RunGone { .. } => {
-                "bring the folder back, from a backup if need be, and finish the run; if it is lost for good, `utskick purge \
-                 --lost` lets others go on without it, and what it sent may then be sent twice"
+                "bring the folder back, from a backup if need be, and finish the run; if it was moved, `utskick resume` at its \
+                 new place tells the register, and `utskick purge --even-pending` does of a run that is purged; if it is \
+                 lost for good, `utskick purge --lost` lets others go on without it, and what it sent may then be sent twice"
                     .into()
             }
             _ => return None,

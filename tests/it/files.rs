@@ -244,6 +244,24 @@ fn a_run_that_is_lost_keeps_others_from_sending_until_it_is_given_up() {
     world.send(&export, "after", 0);
 }
 
+#[test]
+fn a_purged_run_that_was_moved_is_made_known_at_its_new_place_as_the_message_says() {
+    let world = World::new(&["--latency", "300"]);
+    let export = world.export("export.xml", 60, &[]);
+    drained(&world, &export);
+    let purge = |run: &str| {
+        let mut purge = utskick(["purge", "--yes", "--even-pending"]);
+        purge.arg(world.path(run));
+        purge
+    };
+    refused(purge("run"), 0, &[]);
+    std::fs::rename(world.path("run"), world.path("moved")).unwrap();
+    refused(world.send_command(&export, "next"), 74, &["if it was moved", "purge --even-pending"]);
+    refused(purge("moved"), 0, &[]);
+    let report = world.send(&export, "after", 0);
+    assert!(count(&report, "delivered") > 0 && count(&report, "already_sent") > 0, "{report}");
+}
+
 /// Copies a run's folder, as a backup does.
 fn copy(world: &World, from: &str, to: &str) {
     assert!(Command::new("cp").arg("-a").args([world.path(from), world.path(to)]).status().unwrap().success());
