@@ -84,9 +84,14 @@ impl Resolve {
         let settled = pipeline::resolve(&self.run, &selection, settlement)?;
         print(&table)?;
         say(&format!("{settled} settled"));
-        if settlement != Settlement::Delivered && settled > 0 {
-            say(&match JournalReader::open(&self.run)?.events_of(PURGED)? {
-                0 => format!("send them with `utskick resume {}`", shown(&self.run)),
+        let reader = JournalReader::open(&self.run)?;
+        let on_paper = reader.tally()?.paper > 0;
+        if settled > 0 && (settlement != Settlement::Delivered || on_paper) {
+            say(&match (reader.events_of(PURGED)?, settlement) {
+                (0, Settlement::Delivered) => {
+                    format!("print what waits for it with `utskick resume {}`", shown(&self.run))
+                }
+                (0, _) => format!("send them with `utskick resume {}`", shown(&self.run)),
                 _ => "the run is purged: they go with a new run of the export".into(),
             });
         }

@@ -698,6 +698,7 @@ mod tests {
                 key: StatementKey([0; 16]),
                 content: ContentDigest([0; 16]),
                 correction: false,
+                protected: false,
             },
             address: String::new(),
             looked_up: Timestamp::UNIX_EPOCH,

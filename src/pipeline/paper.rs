@@ -109,6 +109,9 @@ fn held(work: &Work, reason: Reason) -> PaperEnd {
 
 fn sheet(run: &Run, work: &Work) -> Result<Sheet, Error> {
     let ordinal = work.span.ordinal;
+    if work.protected {
+        return Ok(Sheet::Ends(held(work, Reason::Protected)));
+    }
     let statement = run.statement(work)?;
     let supplier_addresses = run.config.paper.as_ref().is_some_and(|paper| paper.supplier_addresses);
     let recipient_id = statement.recipient().filter(|_| supplier_addresses);

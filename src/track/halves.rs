@@ -44,7 +44,8 @@ pub enum OnPaper {
 /// The outcome of a statement whose halves are there.
 ///
 /// Pending comes before all, then in doubt, failed, held, success; of two equals the digital half's reason is told. A
-/// paper letter that stands in for an unreachable mailbox carries the reason of that.
+/// paper letter that stands in for an unreachable mailbox carries the reason of that. The paper half of a statement in
+/// doubt waits for a person to settle it, and for nothing else: the operator may yet say that the recipient is protected.
 pub fn outcome(digital: Digital, paper: OnPaper) -> (Outcome, Reason) {
     let unreachable = match digital {
         Digital::Unreachable(reason) => Some(reason),
@@ -61,6 +62,7 @@ pub fn outcome(digital: Digital, paper: OnPaper) -> (Outcome, Reason) {
     let second = match paper {
         OnPaper::Off => None,
         OnPaper::Fallback if unreachable.is_none() => None,
+        OnPaper::Waiting if matches!(digital, Digital::InDoubt(_)) => None,
         OnPaper::Fallback | OnPaper::Waiting => Some((Outcome::Pending, Reason::NotYet)),
         OnPaper::Bundled => Some((Outcome::Paper, unreachable.unwrap_or(Reason::None))),
         OnPaper::Held(reason) => Some((Outcome::Held, reason)),
@@ -130,7 +132,7 @@ mod tests {
             [Held, Pending, Pending, Paper, Held, Failed],
             [Delivered, Pending, Delivered, DeliveredAndPaper, Held, Failed],
             [Failed, Pending, Failed, Failed, Failed, Failed],
-            [InDoubt, Pending, InDoubt, InDoubt, InDoubt, InDoubt],
+            [InDoubt, InDoubt, InDoubt, InDoubt, InDoubt, InDoubt],
             [Held, Pending, Held, Held, Held, Failed],
         ];
         for (digital, row) in DIGITAL.into_iter().zip(table) {
@@ -145,7 +147,7 @@ mod tests {
         for digital in DIGITAL {
             for paper in PAPER {
                 let waits = digital == Digital::Waiting
-                    || paper == OnPaper::Waiting
+                    || (paper == OnPaper::Waiting && !matches!(digital, Digital::InDoubt(_)))
                     || (paper == OnPaper::Fallback && matches!(digital, Digital::Unreachable(_)));
                 assert_eq!(outcome(digital, paper).0 == Outcome::Pending, waits, "{digital:?} {paper:?}");
             }

@@ -2,7 +2,7 @@
 //!
 //! # What is on disk
 //!
-//! Format 2 (`user_version` 2, `application_id` `utsk`), WAL, one writing process (an exclusive `flock` on `run.lock`),
+//! Format 3 (`user_version` 3, `application_id` `utsk`), WAL, one writing process (an exclusive `flock` on `run.lock`),
 //! one writing thread, any number of readers. Folder 0700, files 0600. Times are milliseconds since 1970, digests and
 //! ids blobs, outcomes and reasons the numbers of [`Outcome`] and [`Reason`].
 //!
@@ -10,13 +10,17 @@
 //! |---|---|---|
 //! | `meta` | name | run id, key check, phase, settings' file, deadline, operators, `stopped:N`; sealed: exports, the rest of the header |
 //! | `statement` | ordinal | span, digests, form, employer, fate; written by pass 1, never after release |
-//! | `look_up` | ordinal | digital halves without a route |
-//! | `queue` | operator, ordinal | digital halves with a route and without an end; `intent` is set while a request is under way |
+//! | `also` | person, ordinal | by which other identities a record names its person |
+//! | `place` | block | where the digital halves of a thousand statements wait: for a look-up, at an operator, under way, or nowhere |
+//! | `route` | number | where FaR has said that statements go, and when; one row for all that one answer sends to one address |
+//! | `tried` | ordinal | digital halves that wait with attempts behind them |
+//! | `protected` | person | who is protected, by an operator's or FaR's answer: nothing more about them goes on paper |
 //! | `paper_queue` | ordinal | paper halves that wait for a bundle; of a statement that goes both ways once the digital half has ended |
 //! | `doubt` | ordinal | digital halves in doubt, with what a resend needs |
 //! | `resend` | ordinal | in doubt, and a person has ordered that they are sent again; until they are |
 //! | `both` | ordinal | the two halves of a statement that goes both ways, from its first end on |
 //! | `intent` | number | log: what was about to be sent, and all that makes the same bytes again |
+//! | `manner` | number | what many intents have in common: operator, address, date, certificates, renderer |
 //! | `digital` | number | log: how each attempt and each digital half ended |
 //! | `paper` | number | log: how each paper half ended |
 //! | `bundle` | number | print bundles |
@@ -25,15 +29,14 @@
 //! | `event` | number | audit lines: starts, stops, changes of rate |
 //! | `employer`, `word` | number | uppgiftslämnare; addresses and certificate digests, each once |
 //!
-//! **Queues, not scans.** A statement stands in the one queue where it waits, and leaves it in the transaction that
-//! records what came of it; so each page of work is one seek and a run of neighbouring rows, whether the run starts or
-//! resumes at a million. **Logs, not trees.** What happens in pass 2 is appended: a commit touches the last page of
-//! each log, not a page a statement, though operators are at different places of the file. The logs get their index
-//! by ordinal when the run finishes; until then the few questions about one person read them through. **Keys are
-//! ordinals**, since random ones cost fifteen times as much; the one random index, of persons, is built in one
-//! sorted pass at release.
+//! **Places, not rows.** Where a statement waits is four bytes among its neighbours' (`places.rs`), changed in the
+//! transaction that records what came of it. A block in which nothing waits has no row, so what is read is what waits,
+//! whether the run starts or resumes at a million. **Logs, not trees.** What happens in pass 2 is appended: a commit
+//! touches the last page of each log, not a page a statement, though operators are at different places of the file. The
+//! logs have no index by ordinal: the few questions about one person read them through. **Keys are ordinals**, since
+//! random ones cost fifteen times as much; the one random index, of persons, is built in one sorted pass at release.
 //!
-//! A digital half is what its last row in `digital` says, or waits where the half stands in a queue: `OVER` and
+//! A digital half is what its last row in `digital` says, or waits where it has a place: `OVER` and
 //! `AGAIN` rows tell of attempts and leave the half waiting. `tally` and `tempo` are sums of the other tables, written in
 //! the same transactions; `report` counts the rows themselves and compares.
 //!
@@ -54,6 +57,7 @@
 mod codes;
 mod mark;
 mod pages;
+mod places;
 mod reader;
 mod rows;
 mod schema;
@@ -118,13 +122,19 @@ pub struct Claim {
     lock: File,
 }
 
+/// What pages of work are read with.
+struct Reading {
+    conn: Connection,
+    routes: pages::Routes,
+}
+
 struct Inner {
     run: PathBuf,
     installation: Installation,
     header: RwLock<Arc<RunHeader>>,
     phase: Mutex<Phase>,
     employers: Arc<RwLock<Vec<Organisation>>>,
-    read: Mutex<Option<Connection>>,
+    read: Mutex<Option<Reading>>,
     bulk: Option<Sender<Bulk>>,
     ops: Option<Sender<Op>>,
     room: Arc<Semaphore>,
@@ -244,9 +254,9 @@ impl Journal {
         let (ops, ops_work) = bounded(CHANGES);
         let failed = Arc::new(OnceLock::new());
         let (told, known, opener) = (failed.clone(), employers.clone(), installation.clone());
-        let (run_id, operators) = (header.run_id.clone(), header.operators.len());
+        let run_id = header.run_id.clone();
         let (ready, started) = bounded(1);
-        let work = move || match Writer::new(&conn, mark, opener, run_id, phase, operators, known) {
+        let work = move || match Writer::new(&conn, mark, opener, run_id, phase, known) {
             Ok(writer) => {
                 // Who started it waits for this.
                 let _ = ready.send(Ok(()));
@@ -266,7 +276,7 @@ impl Journal {
                 header: RwLock::new(Arc::new(header)),
                 phase: Mutex::new(phase),
                 employers,
-                read: Mutex::new(Some(read)),
+                read: Mutex::new(Some(Reading { conn: read, routes: pages::Routes::default() })),
                 bulk: Some(bulk),
                 ops: Some(ops),
                 room: Arc::new(Semaphore::new(CHANGES)),
@@ -384,7 +394,7 @@ impl Journal {
 
     /// Statements after this ordinal that wait at an operator, without those under way.
     pub fn routed(&self, operator: u16, after: u64, limit: usize) -> Result<Vec<Routed>, TrackError> {
-        self.read(|conn| pages::routed(conn, &self.pages(), operator, after, limit))
+        self.read_with(|Reading { conn, routes }| pages::routed(conn, routes, &self.pages(), operator, after, limit))
     }
 
     /// Statements after this ordinal that wait for a print bundle. One that goes both ways waits once its digital half has
@@ -500,9 +510,8 @@ impl Journal {
             Register::open(&self.inner.installation)?.begin(&run_id, &self.inner.run)?;
         }
         self.change(Change::Settle(ordinals, settlement, told)).await?;
-        if settlement != Settlement::Delivered && self.phase() == Phase::Finished {
-            self.set_phase(Phase::Released);
-        }
+        // What waits again, or may now go on paper, has opened a finished run.
+        self.set_phase(self.read(|conn| pages::phase(conn).map_err(pages::unreadable("the phase")))?);
         Ok(())
     }
 
@@ -608,8 +617,12 @@ impl Journal {
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, TrackError>) -> Result<T, TrackError> {
-        let read = self.inner.read.lock().unwrap_or_else(PoisonError::into_inner);
-        query(read.as_ref().ok_or_else(|| self.gone())?)
+        self.read_with(|reading| query(&reading.conn))
+    }
+
+    fn read_with<T>(&self, query: impl FnOnce(&mut Reading) -> Result<T, TrackError>) -> Result<T, TrackError> {
+        let mut read = self.inner.read.lock().unwrap_or_else(PoisonError::into_inner);
+        query(read.as_mut().ok_or_else(|| self.gone())?)
     }
 }
 
@@ -699,7 +712,9 @@ fn fill(file: &Path, installation: &Installation, header: &RunHeader) -> rusqlit
 /// more, are seen to be there: reading them through would take longer than starting may.
 fn quick_check(conn: &Connection, file: &Path) -> Result<(), TrackError> {
     let damaged = |what: String| TrackError::Damaged { file: file.to_path_buf(), what };
-    for table in ["meta", "employer", "word", "look_up", "queue", "doubt", "paper_queue", "bundle", "tally"] {
+    for table in
+        ["meta", "employer", "word", "place", "route", "tried", "manner", "doubt", "paper_queue", "bundle", "tally"]
+    {
         let said: Option<String> = conn
             .query_row(&format!("PRAGMA quick_check('{table}')"), [], |row| row.get(0))
             .optional()

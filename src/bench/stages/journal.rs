@@ -117,6 +117,7 @@ fn row(ordinal: u64, employer: Option<Organisation>) -> StatementRow {
         form: Some(Form::KU10),
         uppgiftslamnare: employer,
         person: Some(PersonDigest(digest(2, ordinal))),
+        also: Vec::new(),
         key: Some(StatementKey(digest(3, ordinal))),
         content: Some(ContentDigest(digest(4, ordinal))),
         correction: false,

@@ -4,13 +4,17 @@ use super::super::checkpoint::Checkpoint;
 use super::super::error::TrackError;
 use super::super::installation::Installation;
 use super::codes::reason_of;
+use super::places::{self, At, Place};
 use super::schema::FILE;
 use super::sealed::context;
 use super::{Counts, Intent, OpenIntent, Phase, Routed, RunHeader, Work};
 use crate::domain::{ContentDigest, Form, MessageId, Organisation, Outcome, Span, StatementKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,6 +29,8 @@ pub(super) struct Keys<'a> {
 /// Columns of [`Work`], in the order that [`Keys::work`] reads them.
 const WORK: &str =
     "s.ordinal, s.export, s.start, s.length, s.record, s.form, s.employer, s.key, s.content, s.correction";
+const WORK_OF: &str = "SELECT ordinal, export, start, length, record, form, employer, key, content, correction
+    FROM statement WHERE ordinal = ?1";
 
 pub(super) fn unreadable(what: &'static str) -> impl Fn(rusqlite::Error) -> TrackError {
     move |error| TrackError::storage(format!("read {what} from the journal"), error)
@@ -54,7 +60,13 @@ impl Keys<'_> {
             key: StatementKey(row.get(7)?),
             content: ContentDigest(row.get(8)?),
             correction: row.get(9)?,
+            protected: false,
         })
+    }
+
+    /// The statement of this ordinal.
+    fn work_of(&self, conn: &Connection, ordinal: u64) -> rusqlite::Result<Work> {
+        conn.prepare_cached(WORK_OF)?.query_row([ordinal as i64], |row| self.work(row))
     }
 
     fn damaged(&self, what: &str) -> TrackError {
@@ -63,8 +75,11 @@ impl Keys<'_> {
 }
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    let ms: i64 = row.get(column)?;
-    Timestamp::from_millisecond(ms).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, ms))
+    moment_of(row.get(column)?)
+}
+
+fn moment_of(ms: i64) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(ms).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, ms))
 }
 
 pub(super) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
@@ -95,7 +110,13 @@ pub(super) fn to_look_up(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Work>, TrackError> {
-    waiting(conn, keys, "look_up", after, limit).map_err(unreadable("what must be looked up"))
+    let query = || {
+        let moment = conn.unchecked_transaction()?;
+        let waits = ordinals(conn, after, limit, |at| matches!(at, At::LookUp(_)))?;
+        let all = waits.into_iter().map(|(ordinal, _)| keys.work_of(conn, ordinal)).collect();
+        moment.finish().and(all)
+    };
+    query().map_err(unreadable("what must be looked up"))
 }
 
 pub(super) fn paper_waiting(
@@ -104,66 +125,163 @@ pub(super) fn paper_waiting(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Work>, TrackError> {
-    waiting(conn, keys, "paper_queue", after, limit).map_err(unreadable("what goes on paper"))
+    let query = || {
+        conn.prepare_cached(&format!(
+            "SELECT {WORK}, EXISTS(SELECT 1 FROM protected p WHERE p.person = s.person)
+             FROM paper_queue q CROSS JOIN statement s ON s.ordinal = q.ordinal
+             WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
+        ))?
+        .query_map([after as i64, limit as i64], |row| Ok(Work { protected: row.get(10)?, ..keys.work(row)? }))?
+        .collect::<rusqlite::Result<_>>()
+    };
+    query().map_err(unreadable("what goes on paper"))
 }
 
-fn waiting(conn: &Connection, keys: &Keys<'_>, queue: &str, after: u64, limit: usize) -> rusqlite::Result<Vec<Work>> {
-    conn.prepare_cached(&format!(
-        "SELECT {WORK} FROM {queue} q CROSS JOIN statement s ON s.ordinal = q.ordinal
-         WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
-    ))?
-    .query_map([after as i64, limit as i64], |row| keys.work(row))?
-    .collect()
+/// What waits in such a way, after this ordinal, ascending.
+fn ordinals(
+    conn: &Connection,
+    after: u64,
+    limit: usize,
+    such: impl Fn(At) -> bool,
+) -> rusqlite::Result<Vec<(u64, Place)>> {
+    let mut found = Vec::new();
+    places::each(conn, after + 1, |ordinal, place| {
+        if such(place.at()) {
+            found.push((ordinal, place));
+        }
+        if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(found)
+}
+
+/// The routes of a journal as far as they were read: they are only ever added to.
+#[derive(Debug, Default)]
+pub(super) struct Routes(Vec<RouteSeen>);
+
+/// Where FaR has said that statements go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RouteSeen {
+    pub operator: u16,
+    /// Number of the word.
+    address: i64,
+    looked_up: i64,
+}
+
+impl Routes {
+    /// Reads on.
+    pub(super) fn read(&mut self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut select =
+            conn.prepare_cached("SELECT operator, address, looked_up FROM route WHERE number >= ?1 ORDER BY number")?;
+        let mut rows = select.query([self.0.len() as i64])?;
+        while let Some(row) = rows.next()? {
+            self.0.push(RouteSeen { operator: row.get(0)?, address: row.get(1)?, looked_up: row.get(2)? });
+        }
+        Ok(())
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&RouteSeen> {
+        self.0.get(number as usize)
+    }
 }
 
 pub(super) fn routed(
     conn: &Connection,
+    routes: &mut Routes,
     keys: &Keys<'_>,
     operator: u16,
     after: u64,
     limit: usize,
 ) -> Result<Vec<Routed>, TrackError> {
-    let query = || {
-        conn.prepare_cached(&format!(
-            "SELECT {WORK}, w.value, q.looked_up, q.attempts, q.not_before, q.not_delivered
-             FROM queue q CROSS JOIN statement s ON s.ordinal = q.ordinal JOIN word w ON w.number = q.address
-             WHERE q.operator = ?1 AND q.ordinal > ?2 AND q.intent IS NULL ORDER BY q.ordinal LIMIT ?3"
-        ))?
-        .query_map([i64::from(operator), after as i64, limit as i64], |row| {
-            Ok(Routed {
-                work: keys.work(row)?,
-                address: text(row, 10)?,
-                looked_up: time(row, 11)?,
-                attempts: row.get(12)?,
-                not_before: optional_time(row, 13)?,
-                not_delivered: row.get(14)?,
-            })
-        })?
-        .collect::<rusqlite::Result<_>>()
+    let mut query = || {
+        let moment = conn.unchecked_transaction()?;
+        routes.read(conn)?;
+        let here = |at| matches!(at, At::Operator(number) if routes.get(number).is_some_and(|route| route.operator == operator));
+        let mut addresses: HashMap<i64, String> = HashMap::new();
+        let waits = ordinals(conn, after, limit, here)?.into_iter().filter_map(|(ordinal, place)| match place.at() {
+            At::Operator(number) => Some((ordinal, place, routes.get(number)?)),
+            _ => None,
+        });
+        let mut found = Vec::with_capacity(waits.size_hint().0);
+        for (ordinal, place, route) in waits {
+            let address = match addresses.entry(route.address) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(word(conn, route.address)?),
+            };
+            let mut routed = Routed {
+                work: keys.work_of(conn, ordinal)?,
+                address: address.clone(),
+                looked_up: moment_of(route.looked_up)?,
+                attempts: 0,
+                not_before: None,
+                not_delivered: 0,
+            };
+            if place.tried() {
+                (routed.attempts, routed.not_before, routed.not_delivered) = conn
+                    .prepare_cached("SELECT attempts, not_before, not_delivered FROM tried WHERE ordinal = ?1")?
+                    .query_row([ordinal as i64], |row| Ok((row.get(0)?, optional_time(row, 1)?, row.get(2)?)))?;
+            }
+            found.push(routed);
+        }
+        moment.finish()?;
+        Ok(found)
     };
     query().map_err(unreadable("an operator's queue"))
+}
+
+fn word(conn: &Connection, number: i64) -> rusqlite::Result<String> {
+    conn.prepare_cached("SELECT value FROM word WHERE number = ?1")?.query_row([number], |row| text(row, 0))
 }
 
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     String::from_utf8(row.get(column)?).map_err(|error| rusqlite::Error::Utf8Error(column, error.utf8_error()))
 }
 
+/// Columns of [`Intent`], in the order that [`opened`] reads them, and the tables that they are in.
 const INTENT: &str =
-    "i.ordinal, i.attempt, i.operator, a.value, i.at, i.seal_date, c.value, m.value, i.renderer, i.secrets,
+    "i.ordinal, i.attempt, n.operator, a.value, i.at, d.value, c.value, m.value, n.renderer, i.secrets,
     i.request_digest, i.message_id";
+const OF_INTENT: &str = "JOIN manner n ON n.number = i.manner JOIN word a ON a.number = n.address
+    JOIN word d ON d.number = n.seal_date JOIN word c ON c.number = n.sender_cert
+    JOIN word m ON m.number = n.mediator_cert";
+
+/// The last request of a statement that has one under way.
+pub(super) struct Flight {
+    pub ordinal: u64,
+    /// Number of its intent.
+    pub intent: i64,
+    pub attempt: i64,
+}
+
+/// What is under way, ascending by ordinal. *Cost*: reads the intents from the last back to the first of these.
+pub(super) fn flights(conn: &Connection) -> rusqlite::Result<Vec<Flight>> {
+    let open = ordinals(conn, 0, usize::MAX, |at| matches!(at, At::UnderWay(_)))?;
+    let mut open: HashSet<u64> = open.into_iter().map(|(ordinal, _)| ordinal).collect();
+    let mut found = Vec::with_capacity(open.len());
+    let mut select = conn.prepare_cached("SELECT ordinal, number, attempt FROM intent ORDER BY number DESC")?;
+    let mut rows = select.query([])?;
+    while !open.is_empty() {
+        let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        let ordinal = row.get::<_, i64>(0)? as u64;
+        if open.remove(&ordinal) {
+            found.push(Flight { ordinal, intent: row.get(1)?, attempt: row.get(2)? });
+        }
+    }
+    found.sort_unstable_by_key(|flight| flight.ordinal);
+    Ok(found)
+}
 
 pub(super) fn open_intents(conn: &Connection, keys: &Keys<'_>) -> Result<Vec<OpenIntent>, TrackError> {
-    intents(
-        conn,
-        keys,
-        &format!(
-            "SELECT {WORK}, 0, {INTENT} FROM queue q CROSS JOIN statement s ON s.ordinal = q.ordinal
-             JOIN intent i ON i.number = q.intent JOIN word a ON a.number = i.address
-             JOIN word c ON c.number = i.sender_cert JOIN word m ON m.number = i.mediator_cert
-             WHERE q.intent IS NOT NULL AND q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
-        ),
-        [0, i64::MAX],
-    )
+    let query = || {
+        let moment = conn.unchecked_transaction()?;
+        let mut select = conn.prepare_cached(&format!(
+            "SELECT {WORK}, 0, {INTENT} FROM intent i CROSS JOIN statement s ON s.ordinal = i.ordinal {OF_INTENT}
+             WHERE i.number = ?1"
+        ))?;
+        let all = flights(conn)?.into_iter().map(|flight| select.query_row([flight.intent], |row| opened(row, keys)));
+        let all = all.collect::<rusqlite::Result<Vec<_>>>();
+        moment.finish().and(all)
+    };
+    unsealed(conn, keys, query().map_err(unreadable("what is under way"))?)
 }
 
 pub(super) fn in_doubt(
@@ -172,43 +290,40 @@ pub(super) fn in_doubt(
     after: u64,
     limit: usize,
 ) -> Result<Vec<OpenIntent>, TrackError> {
-    intents(
-        conn,
-        keys,
-        &format!(
+    let query = || {
+        conn.prepare_cached(&format!(
             "SELECT {WORK}, q.reason, {INTENT} FROM doubt q CROSS JOIN statement s ON s.ordinal = q.ordinal
-             JOIN intent i ON i.number = q.intent JOIN word a ON a.number = i.address
-             JOIN word c ON c.number = i.sender_cert JOIN word m ON m.number = i.mediator_cert
+             JOIN intent i ON i.number = q.intent {OF_INTENT}
              WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
-        ),
-        [after as i64, limit as i64],
-    )
+        ))?
+        .query_map([after as i64, limit as i64], |row| opened(row, keys))?
+        .collect::<rusqlite::Result<_>>()
+    };
+    unsealed(conn, keys, query().map_err(unreadable("what is in doubt"))?)
 }
 
-fn intents(conn: &Connection, keys: &Keys<'_>, sql: &str, params: [i64; 2]) -> Result<Vec<OpenIntent>, TrackError> {
-    let run_id: String = meta(conn, "run_id").map_err(unreadable("the run's id"))?.unwrap_or_default();
-    let query = || {
-        conn.prepare_cached(sql)?
-            .query_map(params, |row| {
-                let intent = Intent {
-                    ordinal: row.get::<_, i64>(11)? as u64,
-                    attempt: row.get(12)?,
-                    operator: row.get(13)?,
-                    address: text(row, 14)?,
-                    at: time(row, 15)?,
-                    seal_date: row.get(16)?,
-                    sender_cert: row.get(17)?,
-                    mediator_cert: row.get(18)?,
-                    renderer: row.get(19)?,
-                    content_secrets: row.get(20)?,
-                    request_digest: row.get(21)?,
-                    message_id: MessageId(row.get(22)?),
-                };
-                Ok(OpenIntent { work: keys.work(row)?, intent, reason: reason_of(row.get(10)?) })
-            })?
-            .collect::<Result<Vec<_>, _>>()
+/// Columns: those of [`WORK`], the reason, those of [`INTENT`].
+fn opened(row: &Row<'_>, keys: &Keys<'_>) -> rusqlite::Result<OpenIntent> {
+    let intent = Intent {
+        ordinal: row.get::<_, i64>(11)? as u64,
+        attempt: row.get(12)?,
+        operator: row.get(13)?,
+        address: text(row, 14)?,
+        at: time(row, 15)?,
+        seal_date: text(row, 16)?,
+        sender_cert: row.get(17)?,
+        mediator_cert: row.get(18)?,
+        renderer: row.get(19)?,
+        content_secrets: row.get(20)?,
+        request_digest: row.get(21)?,
+        message_id: MessageId(row.get(22)?),
     };
-    let mut found = query().map_err(unreadable("what is in doubt"))?;
+    Ok(OpenIntent { work: keys.work(row)?, intent, reason: reason_of(row.get(10)?) })
+}
+
+/// Opens the secrets of these.
+fn unsealed(conn: &Connection, keys: &Keys<'_>, mut found: Vec<OpenIntent>) -> Result<Vec<OpenIntent>, TrackError> {
+    let run_id: String = meta(conn, "run_id").map_err(unreadable("the run's id"))?.unwrap_or_default();
     for open in &mut found {
         let place = context(&run_id, "secrets", open.intent.ordinal as i64, open.intent.attempt.into());
         if let Some(sealed) = open.intent.content_secrets.take() {
@@ -250,21 +365,8 @@ pub(super) fn checkpoint(conn: &Connection) -> Result<Checkpoint, TrackError> {
         if phase(conn)? == Phase::Intake {
             return Ok(Checkpoint { statements: statements as u64, through: 0, beyond: 0 });
         }
-        let least = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-        let mut first = [least("SELECT min(ordinal) FROM look_up")?, least("SELECT min(ordinal) FROM paper_queue")?]
-            .into_iter()
-            .flatten()
-            .min();
-        // One seek an operator: the next operator after the last one seen.
-        let mut operator: Option<i64> = conn.query_row("SELECT min(operator) FROM queue", [], |row| row.get(0))?;
-        while let Some(number) = operator {
-            let least = conn.query_row("SELECT min(ordinal) FROM queue WHERE operator = ?1", [number], |row| {
-                row.get::<_, i64>(0)
-            })?;
-            first = Some(first.map_or(least, |first| first.min(least)));
-            operator =
-                conn.query_row("SELECT min(operator) FROM queue WHERE operator > ?1", [number], |row| row.get(0))?;
-        }
+        let on_paper: Option<i64> = conn.query_row("SELECT min(ordinal) FROM paper_queue", [], |row| row.get(0))?;
+        let first = places::first(conn)?.map(|ordinal| ordinal as i64).into_iter().chain(on_paper).min();
         let pending: i64 = conn.query_row(
             "SELECT coalesce(sum(count), 0) FROM tally WHERE kind = ?1",
             [Outcome::Pending as u8],

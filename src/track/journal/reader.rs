@@ -5,7 +5,8 @@ use super::super::installation::Installation;
 use super::super::register::halves_left;
 use super::codes::{digital_of, paper_of, reason_of};
 use super::mark;
-use super::pages::{self, optional_time, unreadable};
+use super::pages::{self, Routes, optional_time, unreadable};
+use super::places::{self, At, Place};
 use super::schema::{self, FILE, kind, queue};
 use super::sealed::context;
 use super::{Counts, Journal, Phase, RunHeader};
@@ -14,8 +15,9 @@ use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::track::{Checkpoint, Pulse};
 use crate::watch::Handshakes;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// A run's journal, open for reading. Never writes, also not to the run's folder where that cannot be written.
@@ -409,26 +411,33 @@ impl JournalReader {
     /// Requests whose fate is not known: those that ended so, and where no process has the run (`running` false), those under way when it ended. Ascending by ordinal.
     pub fn in_doubt(&self, running: bool) -> Result<Vec<InDoubtSeen>, TrackError> {
         let query = || -> rusqlite::Result<Vec<InDoubtSeen>> {
-            self.conn
-                .prepare(
-                    "SELECT q.ordinal, i.operator, i.attempt, i.message_id, i.at, q.reason FROM (
-                         SELECT ordinal, intent, reason FROM doubt
-                         UNION ALL SELECT ordinal, intent, ?2 FROM queue WHERE intent IS NOT NULL AND ?1
-                     ) q CROSS JOIN intent i ON i.number = q.intent ORDER BY q.ordinal",
-                )?
-                .query_map((!running, Reason::Interrupted as u8), |row| {
+            let mut ended = self.conn.prepare("SELECT ordinal, intent, reason FROM doubt")?;
+            let ended = ended.query_map([], |row| Ok((row.get(0)?, row.get(1)?, reason_of(row.get(2)?))))?;
+            let mut all = ended.collect::<rusqlite::Result<Vec<(i64, i64, Reason)>>>()?;
+            if !running {
+                let left = pages::flights(&self.conn)?.into_iter();
+                all.extend(left.map(|flight| (flight.ordinal as i64, flight.intent, Reason::Interrupted)));
+            }
+            all.sort_unstable_by_key(|of| of.0);
+            let mut intent = self.conn.prepare(
+                "SELECT n.operator, i.attempt, i.message_id, i.at FROM intent i JOIN manner n ON n.number = i.manner
+                 WHERE i.number = ?1",
+            )?;
+            let each = all.into_iter().map(|(ordinal, number, reason)| {
+                intent.query_row([number], |row| {
                     Ok(InDoubtSeen {
-                        ordinal: row.get::<_, i64>(0)? as u64,
-                        operator: row.get(1)?,
-                        attempt: row.get(2)?,
-                        message_id: MessageId(row.get(3)?),
-                        at: optional_time(row, 4)?.unwrap_or_default(),
-                        reason: reason_of(row.get(5)?),
+                        ordinal: ordinal as u64,
+                        operator: row.get(0)?,
+                        attempt: row.get(1)?,
+                        message_id: MessageId(row.get(2)?),
+                        at: optional_time(row, 3)?.unwrap_or_default(),
+                        reason,
                     })
-                })?
-                .collect()
+                })
+            });
+            each.collect()
         };
-        query().map_err(unreadable("what is in doubt"))
+        self.at_once(|_| query().map_err(unreadable("what is in doubt")))
     }
 
     /// How often requests were intended, and how often an attempt was surely not accepted.
@@ -460,6 +469,10 @@ impl JournalReader {
 
     /// Reads several things as of one moment, although the run goes on.
     pub fn at_once<T>(&self, read: impl FnOnce(&Self) -> Result<T, TrackError>) -> Result<T, TrackError> {
+        if !self.conn.is_autocommit() {
+            // It is one already.
+            return read(self);
+        }
         self.conn.execute_batch("BEGIN").map_err(unreadable("a moment"))?;
         let result = read(self);
         let _ = self.conn.execute_batch("COMMIT");
@@ -499,19 +512,13 @@ impl JournalReader {
         };
         each("SELECT ordinal, kind, reason, operator FROM digital ORDER BY number", &State::digital_row)?;
         each("SELECT ordinal, kind, reason FROM paper ORDER BY number", &State::paper_row)?;
-        each("SELECT ordinal, reason FROM look_up", &|state, row| {
-            state.waits_because = row.get(1)?;
-            Ok(())
-        })?;
-        let stopped = self.stopped()?;
-        each("SELECT ordinal, operator, intent IS NOT NULL FROM queue", &|state, row| {
-            let operator: i64 = row.get(1)?;
-            state.operator = operator as i16;
-            state.under_way = row.get(2)?;
-            if stopped.contains(&operator) && !state.under_way {
-                state.waits_because = Reason::OperatorStopped as u8;
+        let (stopped, mut routes) = (self.stopped()?, Routes::default());
+        routes.read(&self.conn)?;
+        places::each(&self.conn, 0, |ordinal, place| {
+            if let Some(state) = states.get_mut(ordinal as usize) {
+                state.waits(place, &routes, &stopped);
             }
-            Ok(())
+            ControlFlow::Continue(())
         })?;
         Ok(states)
     }
@@ -521,7 +528,9 @@ impl JournalReader {
         let query = || -> rusqlite::Result<Vec<StatementSeen>> {
             let mut statement = self.conn.prepare(
                 "SELECT ordinal, export, form, employer, digital, paper, outcome, reason, correction, key, content
-                 FROM statement WHERE person = ?1 ORDER BY ordinal",
+                 FROM statement WHERE ordinal IN (
+                     SELECT ordinal FROM statement WHERE person = ?1 UNION SELECT ordinal FROM also WHERE person = ?1)
+                 ORDER BY ordinal",
             )?;
             let mut rows = statement.query([person.0])?;
             let mut found = Vec::new();
@@ -568,27 +577,9 @@ impl JournalReader {
                     .map(|text| String::from_utf8_lossy(&text).into_owned()),
             });
         }
-        let waits = self
-            .conn
-            .prepare_cached("SELECT reason FROM look_up WHERE ordinal = ?1")?
-            .query_row([ordinal], |row| row.get(0))
-            .optional()?;
-        state.waits_because = waits.unwrap_or(0);
-        let stopped = self.stopped()?;
-        for operator in 0..self.header.operators.len() as i64 {
-            let under_way: Option<bool> = self
-                .conn
-                .prepare_cached("SELECT intent IS NOT NULL FROM queue WHERE operator = ?1 AND ordinal = ?2")?
-                .query_row([operator, ordinal], |row| row.get(0))
-                .optional()?;
-            if let Some(under_way) = under_way {
-                state.operator = operator as i16;
-                state.under_way = under_way;
-                if stopped.contains(&operator) && !under_way {
-                    state.waits_because = Reason::OperatorStopped as u8;
-                }
-            }
-        }
+        let mut routes = Routes::default();
+        routes.read(&self.conn)?;
+        state.waits(places::of(&self.conn, ordinal as u64)?, &routes, &self.stopped()?);
         Ok((state, attempts))
     }
 
@@ -625,9 +616,6 @@ impl JournalReader {
                 (format!("SELECT ordinal FROM digital WHERE kind = {}", kind::DELIVERED), halves_left::DIGITAL),
                 (format!("SELECT ordinal FROM paper WHERE kind = {}", kind::BUNDLED), halves_left::PAPER),
                 ("SELECT ordinal FROM doubt".into(), halves_left::DOUBT),
-                ("SELECT ordinal FROM queue WHERE intent IS NOT NULL".into(), halves_left::DOUBT),
-                ("SELECT ordinal FROM queue".into(), halves_left::WAITS),
-                ("SELECT ordinal FROM look_up".into(), halves_left::WAITS),
                 ("SELECT ordinal FROM paper_queue".into(), halves_left::WAITS),
             ];
             for (sql, mark) in marks {
@@ -639,6 +627,15 @@ impl JournalReader {
                     }
                 }
             }
+            places::each(&self.conn, 0, |ordinal, place| {
+                if let Some(of) = halves.get_mut(ordinal as usize) {
+                    *of |= match place.at() {
+                        At::UnderWay(_) => halves_left::WAITS | halves_left::DOUBT,
+                        _ => halves_left::WAITS,
+                    };
+                }
+                ControlFlow::Continue(())
+            })?;
             let mut statement = self
                 .conn
                 .prepare("SELECT ordinal, key, content FROM statement WHERE key IS NOT NULL ORDER BY ordinal")?;
@@ -690,6 +687,24 @@ impl State {
         self.digital_reason = row.get::<_, Option<u8>>(2)?.unwrap_or(0);
         self.operator = row.get::<_, Option<i16>>(3)?.filter(|_| ends).unwrap_or(-1);
         Ok(())
+    }
+
+    /// It waits there, or nowhere.
+    fn waits(&mut self, place: Place, routes: &Routes, stopped: &[i64]) {
+        let number = match place.at() {
+            At::Nowhere => return,
+            At::LookUp(reason) => {
+                self.waits_because = reason as u8;
+                return;
+            }
+            At::Operator(number) | At::UnderWay(number) => number,
+        };
+        let operator = routes.get(number).map_or(-1, |route| route.operator as i16);
+        self.operator = operator;
+        self.under_way = matches!(place.at(), At::UnderWay(_));
+        if stopped.contains(&operator.into()) && !self.under_way {
+            self.waits_because = Reason::OperatorStopped as u8;
+        }
     }
 
     /// Columns: ordinal, kind, reason.

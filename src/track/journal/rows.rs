@@ -95,6 +95,8 @@ pub struct StatementRow {
     pub uppgiftslamnare: Option<Organisation>,
     /// Whom it is about, for `find`.
     pub person: Option<PersonDigest>,
+    /// By which other identities its record names the person, for `find`.
+    pub also: Vec<PersonDigest>,
     /// What makes it one and the same in every run.
     pub key: Option<StatementKey>,
     /// What it says.
@@ -162,6 +164,9 @@ pub struct Work {
     pub content: ContentDigest,
     /// Its letter says that it corrects an earlier one.
     pub correction: bool,
+    /// The answer about another statement of the run tells that this person is protected: it goes on no paper. Only
+    /// [`super::Journal::paper_waiting`] asks.
+    pub protected: bool,
 }
 
 /// A statement that waits at an operator.

@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 
 /// Version of the format, in SQLite's `user_version`. Another one is refused.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// `utsk`, in SQLite's `application_id`: tells our files from others.
 pub(in super::super) const APPLICATION: u32 = 0x7574_736b;
@@ -53,20 +53,22 @@ CREATE TABLE word(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE statement(
     ordinal INTEGER PRIMARY KEY, export INT, start INT, length INT, record BLOB, form INT, employer INT,
     person BLOB, key BLOB, content BLOB, correction INT, digital INT, paper INT, outcome INT, reason INT);
-CREATE TABLE look_up(
-    ordinal INTEGER PRIMARY KEY, paper INT, attempts INT, not_delivered INT, reason INT);
-CREATE TABLE queue(
-    operator INT, ordinal INT, address INT, looked_up INT, attempts INT, not_before INT, not_delivered INT,
-    paper INT, intent INT, PRIMARY KEY(operator, ordinal)) WITHOUT ROWID;
+CREATE TABLE also(person BLOB, ordinal INT, PRIMARY KEY(person, ordinal)) WITHOUT ROWID;
+CREATE TABLE protected(person BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE place(block INTEGER PRIMARY KEY, places BLOB NOT NULL);
+CREATE TABLE route(number INTEGER PRIMARY KEY, operator INT, address INT, looked_up INT);
+CREATE TABLE tried(ordinal INTEGER PRIMARY KEY, attempts INT, not_before INT, not_delivered INT);
+CREATE TABLE manner(
+    number INTEGER PRIMARY KEY, operator INT, address INT, seal_date INT, sender_cert INT, mediator_cert INT,
+    renderer INT);
 CREATE TABLE intent(
-    number INTEGER PRIMARY KEY, ordinal INT, attempt INT, operator INT, address INT, at INT, seal_date TEXT,
-    sender_cert INT, mediator_cert INT, renderer INT, secrets BLOB, request_digest BLOB, message_id BLOB);
+    number INTEGER PRIMARY KEY, ordinal INT, attempt INT, manner INT, at INT, secrets BLOB, request_digest BLOB,
+    message_id BLOB);
 CREATE TABLE digital(
     number INTEGER PRIMARY KEY, ordinal INT, kind INT, reason INT, operator INT, at INT, attempt INT, intent INT,
     trans_id TEXT, fault_code INT, call_id TEXT, detail BLOB);
 CREATE TABLE doubt(
-    ordinal INTEGER PRIMARY KEY, intent INT, operator INT, address INT, looked_up INT, attempts INT,
-    not_delivered INT, paper INT, reason INT);
+    ordinal INTEGER PRIMARY KEY, intent INT, route INT, attempts INT, not_delivered INT, paper INT, reason INT);
 CREATE TABLE paper_queue(ordinal INTEGER PRIMARY KEY, why INT, both INT);
 CREATE TABLE paper(number INTEGER PRIMARY KEY, ordinal INT, kind INT, reason INT, bundle INT, at INT);
 CREATE TABLE both(

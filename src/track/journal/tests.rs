@@ -87,6 +87,7 @@ pub(in crate::track) fn row(ordinal: u64, fate: Fate) -> StatementRow {
         form: Some(if ordinal.is_multiple_of(3) { Form::KU14 } else { Form::KU10 }),
         uppgiftslamnare: Some(Organisation::parse("165021680250").unwrap()),
         person: Some(PersonDigest(digest(2, ordinal / 2))),
+        also: if ordinal.is_multiple_of(5) { vec![PersonDigest(digest(9, ordinal))] } else { Vec::new() },
         key: Some(StatementKey(digest(3, ordinal))),
         content: Some(ContentDigest(digest(4, ordinal))),
         correction: ordinal.is_multiple_of(7),
@@ -280,22 +281,85 @@ fn in_doubt_is_resent_only_with_the_same_bytes() {
         let other = Intent { message_id: MessageId([9; 16]), ..intent(1, 2, 0) };
         assert!(matches!(journal.intend(other).await, Err(TrackError::BytesDiffer { ordinal: 1 })));
         assert!(matches!(journal.intend(intent(1, 1, 0)).await, Err(TrackError::NotWaiting { .. })), "attempt used");
-        assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 1, "2 still waits for paper");
+        assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 2);
         journal.intend(intent(1, 2, 0)).await.unwrap();
-        assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 0);
+        assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 1);
         assert!(journal.in_doubt(0, 9).unwrap().len() == 1);
         journal.end_digital(end(1, 2, delivered(1))).await.unwrap();
         let paper = PaperEnd { ordinal: 2, end: PaperFate::Bundled { bundle: 1 } };
-        journal.end_paper(vec![paper], None).await.unwrap();
-        assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 1);
+        let early = journal.end_paper(vec![paper], None).await;
+        assert!(matches!(early, Err(TrackError::NotWaiting { ordinal: 2 })), "paper waits for the doubt to be settled");
         let refused = journal.settle(vec![2, 1], Settlement::Resend, "never".into()).await;
         assert!(matches!(refused, Err(TrackError::NotWaiting { ordinal: 1 })), "all or none");
         assert_eq!((journal.counts().unwrap().of(Outcome::InDoubt), journal.events_of("settled").unwrap()), (1, 0));
         journal.settle(vec![2], Settlement::Delivered, "told".into()).await.unwrap();
         assert_eq!(journal.events_of("settled").unwrap(), 1);
+        journal.end_paper(vec![paper], None).await.unwrap();
     });
     let counts = journal.counts().unwrap();
     assert_eq!((counts.of(Outcome::Delivered), counts.of(Outcome::DeliveredAndPaper)), (1, 1));
+}
+
+/// The operator may yet say that the recipient is protected: nothing of what is in doubt is printed before a person has
+/// settled it.
+#[test]
+fn what_is_in_doubt_goes_on_paper_once_it_is_settled_as_delivered() {
+    let place = Place::new();
+    let journal = place.released("run", &[AND_PAPER, AND_PAPER, AND_PAPER]);
+    wait(async {
+        journal.route((1..=3).map(|ordinal| mailbox(ordinal, 0)).collect()).await.unwrap();
+        for ordinal in 1..=3 {
+            journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+            journal.end_digital(end(ordinal, 1, End::InDoubt(Reason::TimedOut))).await.unwrap();
+        }
+    });
+    assert!(journal.paper_waiting(0, 9).unwrap().is_empty());
+    assert_eq!(journal.counts().unwrap().of(Outcome::InDoubt), 3);
+    assert_eq!(journal.finish().unwrap(), Phase::Finished, "nothing waits but for a person");
+    drop(journal);
+    let journal = place.open("run");
+    wait(journal.settle(vec![1], Settlement::Delivered, String::new())).unwrap();
+    assert_eq!(journal.phase(), Phase::Released, "a letter is still to be printed");
+    assert_eq!(ordinals(&journal.paper_waiting(0, 9).unwrap()), [1]);
+    wait(journal.settle(vec![2], Settlement::NotDelivered, String::new())).unwrap();
+    wait(async {
+        journal.route(vec![mailbox(2, 0)]).await.unwrap();
+        journal.intend(intent(2, 2, 0)).await.unwrap();
+        journal.end_digital(end(2, 2, End::Held(Reason::Protected))).await.unwrap();
+    });
+    assert_eq!(ordinals(&journal.paper_waiting(0, 9).unwrap()), [1], "who is protected is not printed");
+}
+
+/// What one answer tells of a person keeps all that person's letters off paper that are not printed yet.
+#[test]
+fn who_is_found_to_be_protected_goes_on_no_paper() {
+    let place = Place::new();
+    // 2 and 3 are about the same person, 1 and 4 about others.
+    let journal = place.released("run", &[PAPER, ELSE_PAPER, PAPER, PAPER]);
+    let protected = |journal: &Journal| {
+        let waiting = journal.paper_waiting(0, 9).unwrap();
+        waiting.iter().map(|work| (work.span.ordinal, work.protected)).collect::<Vec<_>>()
+    };
+    assert_eq!(protected(&journal), [(1, false), (3, false), (4, false)]);
+    wait(journal.route(vec![mailbox(2, 0)])).unwrap();
+    wait(journal.intend(intent(2, 1, 0))).unwrap();
+    wait(journal.end_digital(end(2, 1, End::Held(Reason::Protected)))).unwrap();
+    assert_eq!(protected(&journal), [(1, false), (3, true), (4, false)]);
+}
+
+#[test]
+fn a_person_is_found_by_every_identity_of_the_record() {
+    let place = Place::new();
+    let journal = place.released("run", &[ELSE_PAPER; 6]);
+    drop(journal);
+    let reader = JournalReader::open(&place.run("run")).unwrap();
+    let by = |person| {
+        let found = reader.find(&PersonDigest(person), &place.installation).unwrap();
+        found.iter().map(|of| of.seen.ordinal).collect::<Vec<_>>()
+    };
+    assert_eq!(by(digest(2, 2)), [4, 5]);
+    assert_eq!(by(digest(9, 5)), [5]);
+    assert!(by(digest(9, 4)).is_empty());
 }
 
 #[test]
@@ -360,6 +424,7 @@ fn journal_work(work: &Work) -> Work {
         key: of.key.unwrap(),
         content: of.content.unwrap(),
         correction: of.correction,
+        protected: false,
     }
 }
 
@@ -488,8 +553,10 @@ fn a_storage_error_is_final_and_claims_nothing() {
         journal.route(vec![mailbox(1, 0)]).await.unwrap();
         journal.intend(intent(1, 1, 0)).await.unwrap();
         journal.ask(Bulk::Full).unwrap();
-        // A row for each, which no longer finds room.
-        let rows = (2..=statements as u64).map(|ordinal| mailbox(ordinal, 0)).collect();
+        // A route for each, which no longer finds room.
+        let found = |ordinal| Found::Mailbox { operator: 0, address: format!("https://operator0.example/{ordinal}") };
+        let row = |ordinal| RouteRow { ordinal, looked_up: now(), found: found(ordinal) };
+        let rows = (2..=statements as u64).map(row).collect();
         let more = journal.end_digital(end(1, 1, delivered(1)));
         let (full, more) = tokio::join!(journal.route(rows), more);
         assert!(matches!(full, Err(TrackError::Storage { .. })), "{full:?}");
@@ -817,6 +884,7 @@ enum Move {
     Bundle,
     NoAddress,
     Restart,
+    Settle(Settlement),
 }
 
 fn moves() -> impl Strategy<Value = Vec<(u64, Move)>> {
@@ -824,7 +892,8 @@ fn moves() -> impl Strategy<Value = Vec<(u64, Move)>> {
     let one = prop_oneof![
         4 => (0_u16..2).prop_map(Route), 2 => Just(Unreachable), 6 => Just(Intend), 1 => Just(Over), 1 => Just(Again),
         3 => Just(Deliver), 1 => Just(Fail), 2 => Just(Doubt), 1 => Just(Hold), 3 => Just(Bundle), 1 => Just(NoAddress),
-        1 => Just(Restart)
+        1 => Just(Restart),
+        2 => prop_oneof![Just(Settlement::Delivered), Just(Settlement::NotDelivered)].prop_map(Settle)
     ];
     proptest::collection::vec((1_u64..=8, one), 0..60)
 }
@@ -867,7 +936,6 @@ proptest! {
                         let of = &mut model[ordinal as usize - 1];
                         prop_assert!(of.4, "only what was under way is open");
                         (of.0, of.4) = (Digital::InDoubt(Reason::Interrupted), false);
-                        has_ended[ordinal as usize - 1] = true;
                     }
                     continue;
                 }
@@ -908,12 +976,24 @@ proptest! {
                     let allowed = *flying || (waits && matches!(step, Move::Fail | Move::Hold));
                     if allowed {
                         (*digital, *flying) = (state, false);
-                        has_ended[ordinal as usize - 1] = true;
+                        // Paper does not follow what is in doubt: a person settles that first.
+                        has_ended[ordinal as usize - 1] |= !matches!(step, Move::Doubt);
                         if let (Digital::Held(reason), OnPaper::Waiting) = (state, *paper) {
                             *paper = OnPaper::Held(reason);
                         }
                     }
                     (allowed, runtime.block_on(journal.end_digital(end(ordinal, *attempts, kind))))
+                }
+                Move::Settle(settlement) => {
+                    let doubt = matches!(digital, Digital::InDoubt(_)) && !rejected;
+                    let result = runtime.block_on(journal.settle(vec![ordinal], settlement, String::new()));
+                    if doubt && settlement == Settlement::Delivered {
+                        *digital = Digital::Delivered;
+                        has_ended[ordinal as usize - 1] = true;
+                    } else if doubt {
+                        (*digital, *at) = (Digital::Waiting, None);
+                    }
+                    (doubt, result)
                 }
                 Move::Bundle | Move::NoAddress => {
                     let (kind, state) = if matches!(step, Move::Bundle) {

@@ -17,6 +17,8 @@ mod paper;
 use super::super::error::TrackError;
 use super::super::installation::Installation;
 use super::mark::{self, Mark};
+use super::pages;
+use super::places::{At, Places};
 use super::{
     Amend, AttemptOver, BundleRow, DigitalEnd, Found, Intent, PaperEnd, Phase, RouteRow, RunExport, RunOperator,
     SETTLED, Settlement, StatementRow,
@@ -99,21 +101,30 @@ impl Change {
     }
 }
 
-/// A statement with an open intent.
+/// A request that is under way, or whose answer is unknown.
 #[derive(Clone, Copy, Debug)]
 struct Flight {
-    operator: i64,
+    route: u32,
     attempt: i64,
     intent: i64,
-    paper: i64,
+    /// How the statement's paper half is wished for.
+    wish: i64,
     /// Left open by an earlier process: nobody waits for its answer any more.
     left: bool,
 }
 
-/// How a statement's paper half was wished for, on queue rows.
-const WISH_OFF: i64 = 0;
-const WISH_BOTH: i64 = 1;
-const WISH_FALLBACK: i64 = 2;
+/// Where FaR has said that statements go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Route {
+    operator: i64,
+    /// Number of the word.
+    address: i64,
+    looked_up: i64,
+}
+
+/// What an intent has in common with many: operator, and the words for address, date of the seal, certificates of sender
+/// and mediator; version of the renderer.
+type Manner = [i64; 6];
 
 /// Everything the writing thread owns.
 pub(super) struct Writer<'c> {
@@ -123,14 +134,15 @@ pub(super) struct Writer<'c> {
     installation: Installation,
     run_id: String,
     phase: Phase,
-    operators: i64,
     employers: Arc<RwLock<Vec<Organisation>>>,
     employer_numbers: HashMap<Organisation, i64>,
     words: HashMap<Vec<u8>, i64>,
+    manners: HashMap<Manner, i64>,
     /// Number of the last intent.
     intents: i64,
-    /// How the last statement's paper half was wished for: most likely the next one's too.
-    usual: i64,
+    places: Places,
+    /// By number.
+    routes: Vec<Route>,
     flights: HashMap<u64, Flight>,
     /// Changes of `tally` by the group under way: (kind, operator, reason).
     tally: BTreeMap<(i64, i64, i64), i64>,
@@ -142,44 +154,17 @@ pub(super) struct Writer<'c> {
 
 /// The statements that every letter needs: prepared once, since looking one up by its text costs as much as a seek.
 struct Hot<'c> {
-    take_usual: Statement<'c>,
-    look_up: Statement<'c>,
-    take_look_up: Statement<'c>,
-    enqueue: Statement<'c>,
-    waits: Statement<'c>,
     write_intent: Statement<'c>,
-    fly: Statement<'c>,
-    land: Statement<'c>,
     ended: Statement<'c>,
 }
 
 impl<'c> Hot<'c> {
     fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
-            // Nearly all wait as they were released: one step then tells that it waits, how, and takes it out.
-            take_usual: conn.prepare(
-                "DELETE FROM look_up WHERE ordinal = ?1 AND paper = ?2 AND attempts = 0 AND not_delivered = 0",
-            )?,
-            // Read, then deleted: RETURNING keeps its rows in a table of its own, which costs twice as much.
-            look_up: conn.prepare("SELECT paper, attempts, not_delivered, NULL FROM look_up WHERE ordinal = ?1")?,
-            take_look_up: conn.prepare("DELETE FROM look_up WHERE ordinal = ?1")?,
-            enqueue: conn.prepare(
-                "INSERT INTO queue(operator, ordinal, address, looked_up, attempts, not_before, not_delivered, paper)
+            write_intent: conn.prepare(
+                "INSERT INTO intent(number, ordinal, attempt, manner, at, secrets, request_digest, message_id)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
-            waits: conn.prepare(
-                "SELECT paper FROM queue WHERE operator = ?1 AND ordinal = ?2 AND intent IS NULL AND attempts < ?3",
-            )?,
-            write_intent: conn.prepare(
-                "INSERT INTO intent(ordinal, attempt, operator, address, at, seal_date, sender_cert, mediator_cert,
-                 renderer, secrets, request_digest, message_id, number)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-            )?,
-            fly: conn.prepare(
-                "UPDATE queue SET intent = ?3, attempts = ?4, not_before = NULL
-                 WHERE operator = ?1 AND ordinal = ?2 AND intent IS NULL AND attempts < ?4 AND paper = ?5",
-            )?,
-            land: conn.prepare("DELETE FROM queue WHERE operator = ?1 AND ordinal = ?2")?,
             ended: conn.prepare(
                 "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, trans_id, fault_code,
                  call_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -196,7 +181,6 @@ impl<'c> Writer<'c> {
         installation: Installation,
         run_id: String,
         phase: Phase,
-        operators: usize,
         employers: Arc<RwLock<Vec<Organisation>>>,
     ) -> Result<Self, TrackError> {
         let failed = |error| TrackError::storage("read what the journal has under way", error);
@@ -207,12 +191,13 @@ impl<'c> Writer<'c> {
             installation,
             run_id,
             phase,
-            operators: operators as i64,
             employer_numbers: HashMap::new(),
             employers,
             words: HashMap::new(),
+            manners: HashMap::new(),
             intents: 0,
-            usual: WISH_OFF,
+            places: Places::default(),
+            routes: Vec::new(),
             flights: HashMap::new(),
             tally: BTreeMap::new(),
             tempo: BTreeMap::new(),
@@ -231,20 +216,27 @@ impl<'c> Writer<'c> {
         let mut words = self.conn.prepare("SELECT value, number FROM word")?;
         self.words = words.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         self.intents = self.conn.query_row("SELECT coalesce(max(number), 0) FROM intent", [], |row| row.get(0))?;
-        let mut open = self
+        let mut manners = self
             .conn
-            .prepare("SELECT ordinal, operator, attempts, intent, paper FROM queue WHERE intent IS NOT NULL")?;
-        let flights = open.query_map([], |row| {
-            let flight = Flight {
-                operator: row.get(1)?,
-                attempt: row.get(2)?,
-                intent: row.get(3)?,
-                paper: row.get(4)?,
-                left: true,
-            };
-            Ok((row.get::<_, i64>(0)? as u64, flight))
+            .prepare("SELECT operator, address, seal_date, sender_cert, mediator_cert, renderer, number FROM manner")?;
+        let manners = manners.query_map([], |row| {
+            Ok(([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?], row.get(6)?))
         })?;
-        self.flights = flights.collect::<Result<_, _>>()?;
+        self.manners = manners.collect::<Result<_, _>>()?;
+        let mut routes = self.conn.prepare("SELECT operator, address, looked_up FROM route ORDER BY number")?;
+        let routes = routes
+            .query_map([], |row| Ok(Route { operator: row.get(0)?, address: row.get(1)?, looked_up: row.get(2)? }))?;
+        self.routes = routes.collect::<Result<_, _>>()?;
+        if self.phase != Phase::Intake {
+            let statements = pages::meta::<i64>(self.conn, "statements")?.unwrap_or(0);
+            self.places = Places::read(self.conn, statements as u64)?;
+        }
+        for open in pages::flights(self.conn)? {
+            let place = self.places.get(open.ordinal);
+            let At::UnderWay(route) = place.at() else { continue };
+            let flight = Flight { route, attempt: open.attempt, intent: open.intent, wish: place.wish(), left: true };
+            self.flights.insert(open.ordinal, flight);
+        }
         if self.phase == Phase::Intake {
             // Until release nothing has left: a power failure costs at most the pass.
             self.conn.execute_batch("PRAGMA synchronous = NORMAL")?;
@@ -380,25 +372,25 @@ impl<'c> Writer<'c> {
         if self.phase == phase { Ok(()) } else { Err(TrackError::Phase { doing, phase: self.phase }) }
     }
 
+    /// Whether something waits, the group under way included.
+    fn waits(&mut self) -> rusqlite::Result<bool> {
+        self.places.write(self.conn)?;
+        self.conn
+            .prepare_cached("SELECT EXISTS(SELECT 1 FROM place) OR EXISTS(SELECT 1 FROM paper_queue)")?
+            .query_row([], |row| row.get(0))
+    }
+
     /// Finishes the run if nothing waits.
     fn finish(&mut self) -> Result<(), TrackError> {
         if self.phase == Phase::Intake {
             return Err(TrackError::Phase { doing: "finish the run", phase: self.phase });
         }
-        let all = || -> rusqlite::Result<bool> {
-            let waits: bool = self.conn.query_row(
-                "SELECT EXISTS(SELECT 1 FROM look_up) OR EXISTS(SELECT 1 FROM queue) OR EXISTS(SELECT 1 FROM paper_queue)",
-                [],
-                |row| row.get(0),
-            )?;
+        let mut all = || -> rusqlite::Result<bool> {
+            let waits = self.waits()?;
             if waits || self.phase == Phase::Finished {
                 return Ok(!waits);
             }
-            self.conn.execute_batch(
-                "BEGIN IMMEDIATE;
-                 CREATE INDEX IF NOT EXISTS digital_ordinal ON digital(ordinal);
-                 CREATE INDEX IF NOT EXISTS paper_ordinal ON paper(ordinal);",
-            )?;
+            self.conn.execute_batch("BEGIN IMMEDIATE")?;
             self.put_meta("phase", &Phase::Finished.as_str())?;
             self.event("finished", "")?;
             self.conn.execute_batch("COMMIT")?;
@@ -416,7 +408,6 @@ impl<'c> Writer<'c> {
         self.commit_admitted().map_err(failed)?;
         let text = serde_json::to_string(operators).unwrap_or_default();
         self.put_meta("operators", &text).map_err(failed)?;
-        self.operators = operators.len() as i64;
         Ok(())
     }
 
@@ -478,6 +469,7 @@ impl<'c> Writer<'c> {
                 other => results.push(other),
             }
         }
+        self.places.write(self.conn).map_err(failed)?;
         self.write_counters().map_err(failed)?;
         let numbers = mark::numbers(self.conn).map_err(failed)?;
         self.run_cached("COMMIT", []).map_err(failed)?;
@@ -502,20 +494,22 @@ impl<'c> Writer<'c> {
                         self.word(address.as_bytes()).map_err(failed)?;
                     }
                 }
-                self.batch(|writer| rows.iter().try_for_each(|row| writer.route(row)))
+                self.batch(|writer| writer.route(rows))
             }
             Change::Intend(intent) => self.intend(intent),
             Change::Over(over) => self.over(over, false),
             Change::LookUpAgain(over) => self.over(over, true),
             Change::End(end) => self.end(end),
             Change::Paper(rows, bundle) => self.batch(|writer| writer.paper(rows, bundle.as_ref())),
-            Change::Pend(rows) => rows
-                .iter()
-                .try_for_each(|(ordinal, reason)| {
-                    let mut update = self.conn.prepare_cached("UPDATE look_up SET reason = ?2 WHERE ordinal = ?1")?;
-                    update.execute(params![*ordinal as i64, *reason as u8]).map(|_| ())
-                })
-                .map_err(failed),
+            Change::Pend(rows) => {
+                for (ordinal, reason) in rows.iter() {
+                    let place = self.places.get(*ordinal);
+                    if matches!(place.at(), At::LookUp(_)) {
+                        self.places.set(*ordinal, place.moved(At::LookUp(*reason)));
+                    }
+                }
+                Ok(())
+            }
             Change::Stopped(operator, stopped) => {
                 self.put_meta(&format!("stopped:{operator}"), stopped).map_err(failed)
             }
@@ -539,10 +533,15 @@ impl<'c> Writer<'c> {
     /// All of these, or none where one is refused.
     fn batch(&mut self, all: impl FnOnce(&mut Self) -> Result<(), TrackError>) -> Result<(), TrackError> {
         let failed = |error| TrackError::storage("write the journal", error);
-        let counters = (self.tally.clone(), self.tempo.clone());
+        let (counters, routes) = ((self.tally.clone(), self.tempo.clone()), self.routes.len());
+        self.places.try_out();
         self.conn.execute_batch("SAVEPOINT batch").map_err(failed)?;
         let result = all(self);
-        if result.is_err() {
+        if result.is_ok() {
+            self.places.keep();
+        } else {
+            self.places.take_back();
+            self.routes.truncate(routes);
             (self.tally, self.tempo) = counters;
             self.conn.execute_batch("ROLLBACK TO batch").map_err(failed)?;
         }

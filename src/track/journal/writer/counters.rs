@@ -1,8 +1,9 @@
 //! Sums that are kept beside the rows: outcomes, queues, and how many ended in which second.
 
 use super::super::codes::{digital_code, digital_of, paper_code, paper_of, reason_of};
+use super::super::places::{WISH_BOTH, WISH_FALLBACK};
 use super::super::schema::queue;
-use super::{WISH_BOTH, WISH_FALLBACK, Writer};
+use super::Writer;
 use crate::domain::Outcome;
 use crate::track::halves::{Digital, OnPaper, outcome};
 use rusqlite::{OptionalExtension, params};

@@ -1,50 +1,55 @@
 //! Digital halves, from look-up to outcome.
 
 use super::super::codes::reason_of;
+use super::super::places::{At, Place, ROUTES};
 use super::super::schema::{kind, queue};
 use super::super::sealed::context;
 use super::super::{AttemptOver, DigitalEnd, End, Found, Intent, Phase, RouteRow, Settlement};
-use super::{Flight, Writer};
+use super::{Flight, Manner, Route, Writer};
 use crate::domain::Reason;
 use crate::track::TrackError;
 use crate::track::halves::Digital;
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params};
+use std::collections::HashMap;
 
-struct Wait {
-    paper: i64,
+/// What is known of the earlier attempts of a statement that waits.
+#[derive(Clone, Copy, Default)]
+struct Tried {
     attempts: i64,
-    not_delivered: i64,
     not_before: Option<i64>,
+    not_delivered: i64,
 }
 
 impl Writer<'_> {
-    pub(super) fn route(&mut self, row: &RouteRow) -> Result<(), TrackError> {
-        self.route_row(row)
-            .map_err(|error| TrackError::storage("record a look-up", error))?
-            .ok_or(TrackError::NotWaiting { ordinal: row.ordinal })
+    pub(super) fn route(&mut self, rows: &[RouteRow]) -> Result<(), TrackError> {
+        // One answer gives many statements the same route.
+        let mut numbers = HashMap::new();
+        rows.iter().try_for_each(|row| {
+            self.route_row(row, &mut numbers)
+                .map_err(|error| TrackError::storage("record a look-up", error))?
+                .ok_or(TrackError::NotWaiting { ordinal: row.ordinal })
+        })
     }
 
-    fn route_row(&mut self, row: &RouteRow) -> rusqlite::Result<Option<()>> {
-        let Some(wait) = self.take_waiting(row.ordinal)? else { return Ok(None) };
+    fn route_row(&mut self, row: &RouteRow, numbers: &mut HashMap<Route, u32>) -> rusqlite::Result<Option<()>> {
+        let Some(place) = self.leave(row.ordinal) else { return Ok(None) };
         match &row.found {
             Found::Mailbox { operator, address } => {
                 let operator = i64::from(*operator);
                 let address = self.word(address.as_bytes())?;
-                self.hot.enqueue.execute(params![
-                    operator,
-                    row.ordinal as i64,
-                    address,
-                    row.looked_up.as_millisecond(),
-                    wait.attempts,
-                    wait.not_before,
-                    wait.not_delivered,
-                    wait.paper,
-                ])?;
+                let route = Route { operator, address, looked_up: row.looked_up.as_millisecond() };
+                let number = match numbers.get(&route) {
+                    Some(number) => *number,
+                    None => self.new_route(route)?,
+                };
+                numbers.insert(route, number);
+                self.places.set(row.ordinal, place.moved(At::Operator(number)));
                 self.count(queue::QUEUED, operator, 0, 1);
             }
             Found::Unreachable(reason) => {
+                self.away(row.ordinal, place)?;
                 self.run_cached(
                     "INSERT INTO digital(ordinal, kind, reason, at) VALUES (?1, ?2, ?3, ?4)",
                     params![row.ordinal as i64, kind::UNREACHABLE, *reason as u8, row.looked_up.as_millisecond()],
@@ -52,7 +57,7 @@ impl Writer<'_> {
                 self.tempo.entry((row.looked_up.as_second(), -1)).or_default().1 += 1;
                 self.digital_moves(
                     row.ordinal,
-                    wait.paper,
+                    place.wish(),
                     (Digital::Waiting, -1),
                     (Digital::Unreachable(*reason), -1),
                 )?;
@@ -61,57 +66,79 @@ impl Writer<'_> {
         Ok(Some(()))
     }
 
-    /// Takes a statement out of the queue where its digital half waits; `None` where it does not wait.
-    fn take_waiting(&mut self, ordinal: u64) -> rusqlite::Result<Option<Wait>> {
-        if self.hot.take_usual.execute([ordinal as i64, self.usual])? == 1 {
-            self.count(queue::LOOK_UP, -1, 0, -1);
-            return Ok(Some(Wait { paper: self.usual, attempts: 0, not_delivered: 0, not_before: None }));
+    fn new_route(&mut self, route: Route) -> rusqlite::Result<u32> {
+        let number = u32::try_from(self.routes.len()).ok().filter(|number| *number <= ROUTES);
+        let number = number.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, self.routes.len() as i64))?;
+        self.run_cached(
+            "INSERT INTO route(number, operator, address, looked_up) VALUES (?1, ?2, ?3, ?4)",
+            params![number, route.operator, route.address, route.looked_up],
+        )?;
+        self.routes.push(route);
+        Ok(number)
+    }
+
+    fn operator_of(&self, route: u32) -> i64 {
+        self.routes.get(route as usize).map_or(-1, |route| route.operator)
+    }
+
+    /// Counts a statement out of the queue where its digital half waits; `None` where it does not wait.
+    fn leave(&mut self, ordinal: u64) -> Option<Place> {
+        let place = self.places.get(ordinal);
+        match place.at() {
+            At::LookUp(_) => self.count(queue::LOOK_UP, -1, 0, -1),
+            At::Operator(route) => self.count(queue::QUEUED, self.operator_of(route), 0, -1),
+            At::Nowhere | At::UnderWay(_) => return None,
         }
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(Wait { paper: row.get(0)?, attempts: row.get(1)?, not_delivered: row.get(2)?, not_before: row.get(3)? })
-        };
-        let found = self.hot.look_up.query_row([ordinal as i64], read).optional()?;
-        if let Some(wait) = &found {
-            self.usual = wait.paper;
-            self.hot.take_look_up.execute([ordinal as i64])?;
-            self.count(queue::LOOK_UP, -1, 0, -1);
-            return Ok(found);
+        Some(place)
+    }
+
+    /// A digital half waits no more.
+    fn away(&mut self, ordinal: u64, place: Place) -> rusqlite::Result<()> {
+        if place.tried() {
+            self.run_cached("DELETE FROM tried WHERE ordinal = ?1", [ordinal as i64])?;
         }
-        for operator in 0..self.operators {
-            let found = self
-                .conn
-                .prepare_cached(
-                    "DELETE FROM queue WHERE operator = ?1 AND ordinal = ?2 AND intent IS NULL
-                     RETURNING paper, attempts, not_delivered, not_before",
-                )?
-                .query_row([operator, ordinal as i64], read)
-                .optional()?;
-            if found.is_some() {
-                self.count(queue::QUEUED, operator, 0, -1);
-                return Ok(found);
-            }
+        self.places.set(ordinal, Place::NOWHERE);
+        Ok(())
+    }
+
+    fn tried(&self, ordinal: u64, place: Place) -> rusqlite::Result<Tried> {
+        if !place.tried() {
+            return Ok(Tried::default());
         }
-        Ok(None)
+        self.conn
+            .prepare_cached("SELECT attempts, not_before, not_delivered FROM tried WHERE ordinal = ?1")?
+            .query_row([ordinal as i64], |row| {
+                Ok(Tried { attempts: row.get(0)?, not_before: row.get(1)?, not_delivered: row.get(2)? })
+            })
+    }
+
+    /// Puts a statement where it waits with attempts behind it.
+    fn wait_again(&mut self, ordinal: u64, at: At, wish: i64, tried: Tried) -> rusqlite::Result<()> {
+        self.run_cached(
+            "INSERT OR REPLACE INTO tried(ordinal, attempts, not_before, not_delivered) VALUES (?1, ?2, ?3, ?4)",
+            params![ordinal as i64, tried.attempts, tried.not_before, tried.not_delivered],
+        )?;
+        self.places.set(ordinal, Place::new(at, wish, true));
+        Ok(())
     }
 
     pub(super) fn intend(&mut self, intent: &Intent) -> Result<(), TrackError> {
         let refused = Err(TrackError::NotWaiting { ordinal: intent.ordinal });
         let failed = |error| TrackError::storage("record an intent", error);
-        let (operator, ordinal, attempt) =
-            (i64::from(intent.operator), intent.ordinal as i64, i64::from(intent.attempt));
+        let (operator, attempt) = (i64::from(intent.operator), i64::from(intent.attempt));
         // A flight that this process started waits for its answer: it may not start again beside it.
         let earlier = match self.flights.get(&intent.ordinal).copied() {
             Some(flight) if !flight.left || attempt <= flight.attempt => return refused,
             Some(flight) => Some((flight, Reason::None)),
             None if self.fly(intent).map_err(failed)? => return Ok(()),
-            None => self.doubt(ordinal).map_err(failed)?,
+            None => self.doubt(intent.ordinal as i64).map_err(failed)?,
         };
         let Some((flight, reason)) = earlier else { return refused };
         let same = self.same_request(&flight, intent).map_err(failed)?;
         if !same {
             return Err(TrackError::BytesDiffer { ordinal: intent.ordinal });
         }
-        if attempt <= flight.attempt || operator != flight.operator {
+        if attempt <= flight.attempt || operator != self.operator_of(flight.route) {
             return refused;
         }
         self.send_again(intent, flight, reason).map_err(failed)
@@ -119,26 +146,24 @@ impl Writer<'_> {
 
     /// A first request of a statement that waits at this operator. `false`, and nothing written, where it does not.
     fn fly(&mut self, intent: &Intent) -> rusqlite::Result<bool> {
-        let (operator, ordinal, attempt) =
-            (i64::from(intent.operator), intent.ordinal as i64, i64::from(intent.attempt));
-        let number = self.intents + 1;
-        if self.hot.fly.execute([operator, ordinal, number, attempt, self.usual])? == 0 {
-            let paper = self.hot.waits.query_row([operator, ordinal, attempt], |row| row.get(0)).optional()?;
-            let Some(paper) = paper else { return Ok(false) };
-            self.usual = paper;
-            self.hot.fly.execute([operator, ordinal, number, attempt, paper])?;
+        let place = self.places.get(intent.ordinal);
+        let (operator, attempt) = (i64::from(intent.operator), i64::from(intent.attempt));
+        let At::Operator(route) = place.at() else { return Ok(false) };
+        if self.operator_of(route) != operator || attempt <= self.tried(intent.ordinal, place)?.attempts {
+            return Ok(false);
         }
-        self.write_intent(intent)?;
+        let number = self.write_intent(intent)?;
+        self.places.set(intent.ordinal, place.moved(At::UnderWay(route)));
         self.count(queue::QUEUED, operator, 0, -1);
         self.count(queue::FLYING, operator, 0, 1);
-        let flight = Flight { operator, attempt, intent: number, paper: self.usual, left: false };
+        let flight = Flight { route, attempt, intent: number, wish: place.wish(), left: false };
         self.flights.insert(intent.ordinal, flight);
         Ok(true)
     }
 
     /// The resend of a request that may have arrived.
     fn send_again(&mut self, intent: &Intent, before: Flight, reason: Reason) -> rusqlite::Result<()> {
-        let (operator, ordinal, attempt) = (before.operator, intent.ordinal as i64, i64::from(intent.attempt));
+        let (operator, ordinal) = (self.operator_of(before.route), intent.ordinal as i64);
         let number = self.write_intent(intent)?;
         self.run_cached(
             "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -152,42 +177,44 @@ impl Writer<'_> {
                 before.intent
             ],
         )?;
-        if before.left {
-            self.run_cached(
-                "UPDATE queue SET intent = ?3, attempts = ?4 WHERE operator = ?1 AND ordinal = ?2",
-                [operator, ordinal, number, attempt],
-            )?;
-        } else {
-            self.run_cached(
-                "INSERT INTO queue(operator, ordinal, address, looked_up, attempts, not_delivered, paper, intent)
-                 SELECT operator, ordinal, address, looked_up, ?2, not_delivered, paper, ?3 FROM doubt WHERE ordinal = ?1",
-                [ordinal, attempt, number],
-            )?;
-            self.run_cached("DELETE FROM doubt WHERE ordinal = ?1", [ordinal])?;
+        if !before.left {
+            self.out_of_doubt(intent.ordinal, At::UnderWay(before.route), before.wish)?;
             self.count(queue::FLYING, operator, 0, 1);
             self.digital_moves(
                 intent.ordinal,
-                before.paper,
+                before.wish,
                 (Digital::InDoubt(reason), operator),
                 (Digital::Waiting, -1),
             )?;
         }
         self.run_cached("DELETE FROM resend WHERE ordinal = ?1", [ordinal])?;
-        let flight = Flight { operator, attempt, intent: number, paper: before.paper, left: false };
+        let flight = Flight { attempt: i64::from(intent.attempt), intent: number, left: false, ..before };
         self.flights.insert(intent.ordinal, flight);
         Ok(())
+    }
+
+    /// Puts a statement in doubt where it waits again.
+    fn out_of_doubt(&mut self, ordinal: u64, at: At, wish: i64) -> rusqlite::Result<()> {
+        let tried = self
+            .conn
+            .prepare_cached("SELECT attempts, not_delivered FROM doubt WHERE ordinal = ?1")?
+            .query_row([ordinal as i64], |row| {
+                Ok(Tried { attempts: row.get(0)?, not_before: None, not_delivered: row.get(1)? })
+            })?;
+        self.wait_again(ordinal, at, wish, tried)?;
+        self.run_cached("DELETE FROM doubt WHERE ordinal = ?1", [ordinal as i64]).map(|_| ())
     }
 
     /// A statement that ended in doubt.
     pub(super) fn doubt(&self, ordinal: i64) -> rusqlite::Result<Option<(Flight, Reason)>> {
         self.conn
-            .prepare_cached("SELECT operator, attempts, intent, paper, reason FROM doubt WHERE ordinal = ?1")?
+            .prepare_cached("SELECT route, attempts, intent, paper, reason FROM doubt WHERE ordinal = ?1")?
             .query_row([ordinal], |row| {
                 let flight = Flight {
-                    operator: row.get(0)?,
+                    route: row.get(0)?,
                     attempt: row.get(1)?,
                     intent: row.get(2)?,
-                    paper: row.get(3)?,
+                    wish: row.get(3)?,
                     left: false,
                 };
                 Ok((flight, reason_of(row.get(4)?)))
@@ -204,30 +231,46 @@ impl Writer<'_> {
     }
 
     fn write_intent(&mut self, intent: &Intent) -> rusqlite::Result<i64> {
-        let address = self.word(intent.address.as_bytes())?;
-        let sender = self.word(&intent.sender_cert)?;
-        let mediator = self.word(&intent.mediator_cert)?;
+        let manner = self.manner(intent)?;
         let secrets = intent.content_secrets.as_ref().map(|secrets| {
             let context = context(&self.run_id, "secrets", intent.ordinal as i64, intent.attempt.into());
             self.installation.seal(secrets, &context)
         });
         self.intents += 1;
         self.hot.write_intent.execute(params![
+            self.intents,
             intent.ordinal as i64,
             intent.attempt,
-            intent.operator,
-            address,
+            manner,
             intent.at.as_millisecond(),
-            intent.seal_date,
-            sender,
-            mediator,
-            intent.renderer,
             secrets,
             intent.request_digest,
             intent.message_id.0,
-            self.intents,
         ])?;
         Ok(self.intents)
+    }
+
+    /// Number of what this intent has in common with others.
+    fn manner(&mut self, intent: &Intent) -> rusqlite::Result<i64> {
+        let manner: Manner = [
+            intent.operator.into(),
+            self.word(intent.address.as_bytes())?,
+            self.word(intent.seal_date.as_bytes())?,
+            self.word(&intent.sender_cert)?,
+            self.word(&intent.mediator_cert)?,
+            intent.renderer.into(),
+        ];
+        if let Some(number) = self.manners.get(&manner) {
+            return Ok(*number);
+        }
+        self.run_cached(
+            "INSERT INTO manner(operator, address, seal_date, sender_cert, mediator_cert, renderer)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            manner,
+        )?;
+        let number = self.conn.last_insert_rowid();
+        self.manners.insert(manner, number);
+        Ok(number)
     }
 
     pub(super) fn over(&mut self, over: &AttemptOver, look_up: bool) -> Result<(), TrackError> {
@@ -236,21 +279,18 @@ impl Writer<'_> {
             _ => return Err(TrackError::NotWaiting { ordinal: over.ordinal }),
         };
         let mut all = || -> rusqlite::Result<()> {
-            let (operator, ordinal) = (flight.operator, over.ordinal as i64);
-            let not_before = over.not_before.map(|time| time.as_millisecond());
+            let (operator, ordinal) = (self.operator_of(flight.route), over.ordinal as i64);
+            let before = self.tried(over.ordinal, self.places.get(over.ordinal))?;
+            let tried = Tried {
+                attempts: flight.attempt,
+                not_before: over.not_before.filter(|_| !look_up).map(|time| time.as_millisecond()),
+                not_delivered: before.not_delivered + i64::from(look_up),
+            };
             if look_up {
-                self.run_cached(
-                    "INSERT INTO look_up(ordinal, paper, attempts, not_delivered, reason)
-                     SELECT ordinal, paper, attempts, not_delivered + 1, 0 FROM queue WHERE operator = ?1 AND ordinal = ?2",
-                    [operator, ordinal],
-                )?;
-                self.hot.land.execute([operator, ordinal])?;
+                self.wait_again(over.ordinal, At::LookUp(Reason::None), flight.wish, tried)?;
                 self.count(queue::LOOK_UP, -1, 0, 1);
             } else {
-                self.run_cached(
-                    "UPDATE queue SET intent = NULL, not_before = ?3 WHERE operator = ?1 AND ordinal = ?2",
-                    params![operator, ordinal, not_before],
-                )?;
+                self.wait_again(over.ordinal, At::Operator(flight.route), flight.wish, tried)?;
                 self.count(queue::QUEUED, operator, 0, 1);
             }
             self.count(queue::FLYING, operator, 0, -1);
@@ -281,34 +321,25 @@ impl Writer<'_> {
         let refused = Err(TrackError::NotWaiting { ordinal: end.ordinal });
         let failed = |error| TrackError::storage("record an outcome", error);
         let ordinal = end.ordinal as i64;
-        let (paper, operator, intent) = match self.flights.get(&end.ordinal).copied() {
+        let (place, operator, intent) = match self.flights.get(&end.ordinal).copied() {
             Some(flight) if flight.attempt != i64::from(end.attempt) => return refused,
             Some(flight) => {
-                let mut land = || -> rusqlite::Result<()> {
-                    let place = [flight.operator, ordinal];
-                    if let End::InDoubt(reason) = &end.end {
-                        self.run_cached(
-                            "INSERT INTO doubt(ordinal, intent, operator, address, looked_up, attempts, not_delivered,
-                             paper, reason) SELECT ordinal, intent, operator, address, looked_up, attempts, not_delivered,
-                             paper, ?3 FROM queue WHERE operator = ?1 AND ordinal = ?2",
-                            params![flight.operator, ordinal, *reason as u8],
-                        )?;
-                    }
-                    self.hot.land.execute(place)?;
-                    self.count(queue::FLYING, flight.operator, 0, -1);
-                    self.flights.remove(&end.ordinal);
-                    Ok(())
-                };
-                land().map_err(failed)?;
-                (flight.paper, flight.operator, Some(flight.intent))
+                if let End::InDoubt(reason) = &end.end {
+                    self.into_doubt(end.ordinal, &flight, *reason).map_err(failed)?;
+                }
+                let operator = self.operator_of(flight.route);
+                self.count(queue::FLYING, operator, 0, -1);
+                self.flights.remove(&end.ordinal);
+                (self.places.get(end.ordinal), operator, Some(flight.intent))
             }
             // Nothing has left: it cannot be in doubt, nor delivered.
             None if matches!(end.end, End::InDoubt(_) | End::Delivered { .. }) => return refused,
-            None => match self.take_waiting(end.ordinal).map_err(failed)? {
-                Some(wait) => (wait.paper, -1, None),
+            None => match self.leave(end.ordinal) {
+                Some(place) => (place, -1, None),
                 None => return refused,
             },
         };
+        self.away(end.ordinal, place).map_err(failed)?;
         let mut record = || -> rusqlite::Result<()> {
             let (kind, reason, state, trans_id) = match &end.end {
                 End::Delivered { trans_id } => {
@@ -343,10 +374,34 @@ impl Writer<'_> {
             } else {
                 tempo.1 += 1
             }
-            let place = if matches!(state, Digital::Unreachable(_)) { -1 } else { operator };
-            self.digital_moves(end.ordinal, paper, (Digital::Waiting, -1), (state, place))
+            if state == Digital::Held(Reason::Protected) {
+                self.run_cached(
+                    "INSERT OR IGNORE INTO protected SELECT person FROM statement WHERE ordinal = ?1 AND person IS NOT NULL",
+                    [ordinal],
+                )?;
+            }
+            let at = if matches!(state, Digital::Unreachable(_)) { -1 } else { operator };
+            self.digital_moves(end.ordinal, place.wish(), (Digital::Waiting, -1), (state, at))
         };
         record().map_err(failed)
+    }
+
+    fn into_doubt(&self, ordinal: u64, flight: &Flight, reason: Reason) -> rusqlite::Result<()> {
+        let tried = self.tried(ordinal, self.places.get(ordinal))?;
+        self.run_cached(
+            "INSERT INTO doubt(ordinal, intent, route, attempts, not_delivered, paper, reason)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                ordinal as i64,
+                flight.intent,
+                flight.route,
+                flight.attempt,
+                tried.not_delivered,
+                flight.wish,
+                reason as u8
+            ],
+        )
+        .map(|_| ())
     }
 
     pub(super) fn settle(&mut self, ordinal: u64, settlement: Settlement) -> Result<(), TrackError> {
@@ -356,52 +411,49 @@ impl Writer<'_> {
         };
         let now = Timestamp::now();
         let mut all = || -> rusqlite::Result<()> {
+            let operator = self.operator_of(flight.route);
             let (log, to) = match settlement {
-                Settlement::Delivered => (kind::DELIVERED, (Digital::Delivered, flight.operator)),
+                Settlement::Delivered => (kind::DELIVERED, (Digital::Delivered, operator)),
                 // The operator's word: surely not accepted.
                 Settlement::NotDelivered => (kind::OVER, (Digital::Waiting, -1)),
                 Settlement::Resend => (kind::AGAIN, (Digital::Waiting, -1)),
             };
-            if settlement == Settlement::NotDelivered {
-                self.run_cached(
-                    "INSERT INTO look_up(ordinal, paper, attempts, not_delivered, reason)
-                     SELECT ordinal, paper, attempts, not_delivered, 0 FROM doubt WHERE ordinal = ?1",
-                    [ordinal as i64],
-                )?;
-                self.count(queue::LOOK_UP, -1, 0, 1);
-            }
-            if settlement == Settlement::Resend {
+            self.run_cached("DELETE FROM resend WHERE ordinal = ?1", [ordinal as i64])?;
+            match settlement {
+                Settlement::Delivered => {
+                    self.run_cached("DELETE FROM doubt WHERE ordinal = ?1", [ordinal as i64])?;
+                }
+                Settlement::NotDelivered => {
+                    self.out_of_doubt(ordinal, At::LookUp(Reason::None), flight.wish)?;
+                    self.count(queue::LOOK_UP, -1, 0, 1);
+                }
                 // As if the process had ended under way: what is sent next must be the same request.
-                self.run_cached(
-                    "INSERT INTO queue(operator, ordinal, address, looked_up, attempts, not_delivered, paper, intent)
-                     SELECT operator, ordinal, address, looked_up, attempts, not_delivered, paper, intent
-                     FROM doubt WHERE ordinal = ?1",
-                    [ordinal as i64],
-                )?;
-                self.run_cached("INSERT OR IGNORE INTO resend(ordinal) VALUES (?1)", [ordinal as i64])?;
-                self.count(queue::FLYING, flight.operator, 0, 1);
-                self.flights.insert(ordinal, Flight { left: true, ..flight });
-            } else {
-                self.run_cached("DELETE FROM resend WHERE ordinal = ?1", [ordinal as i64])?;
+                Settlement::Resend => {
+                    self.out_of_doubt(ordinal, At::UnderWay(flight.route), flight.wish)?;
+                    self.run_cached("INSERT INTO resend(ordinal) VALUES (?1)", [ordinal as i64])?;
+                    self.count(queue::FLYING, operator, 0, 1);
+                    self.flights.insert(ordinal, Flight { left: true, ..flight });
+                }
             }
-            if settlement != Settlement::Delivered && self.phase == Phase::Finished {
-                self.put_meta("phase", &Phase::Released.as_str())?;
-                self.phase = Phase::Released;
-            }
-            self.run_cached("DELETE FROM doubt WHERE ordinal = ?1", [ordinal as i64])?;
             self.run_cached(
                 "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![
                     ordinal as i64,
                     log,
                     if log == kind::DELIVERED { Reason::None } else { reason } as u8,
-                    flight.operator,
+                    operator,
                     now.as_millisecond(),
                     flight.attempt,
                     flight.intent
                 ],
             )?;
-            self.digital_moves(ordinal, flight.paper, (Digital::InDoubt(reason), flight.operator), to)
+            self.digital_moves(ordinal, flight.wish, (Digital::InDoubt(reason), operator), to)?;
+            // Now it waits again, or its paper half does.
+            if self.phase == Phase::Finished && self.waits()? {
+                self.put_meta("phase", &Phase::Released.as_str())?;
+                self.phase = Phase::Released;
+            }
+            Ok(())
         };
         all().map_err(failed)
     }

@@ -1,13 +1,16 @@
 //! Pass 1: statements are admitted, and released together.
 
+use super::super::places::{At, Place, Places, WISH_BOTH, WISH_FALLBACK, WISH_OFF};
+use super::super::schema::queue;
 use super::super::sealed::{context, sealed_json};
 use super::super::{Amend, Fate, Half, Phase, RunExport, StatementRow};
-use super::{WISH_BOTH, WISH_FALLBACK, WISH_OFF, Writer};
+use super::Writer;
 use crate::domain::{Organisation, Outcome, Reason};
 use crate::track::TrackError;
 use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::watch::crash;
 use rusqlite::params;
+use std::collections::BTreeMap;
 
 /// Rows of pass 1 between two commits.
 const ADMITTED: usize = 50_000;
@@ -25,7 +28,7 @@ impl Writer<'_> {
         self.demand("start pass 1 again", Phase::Intake)?;
         let empty = |writer: &mut Self| {
             writer.commit_admitted()?;
-            writer.conn.execute_batch("BEGIN IMMEDIATE; DELETE FROM statement; COMMIT")
+            writer.conn.execute_batch("BEGIN IMMEDIATE; DELETE FROM statement; DELETE FROM also; COMMIT")
         };
         empty(self).map_err(|error| TrackError::storage("empty the journal for a new pass 1", error))
     }
@@ -64,6 +67,12 @@ impl Writer<'_> {
             ])?;
         }
         drop(insert);
+        for row in rows.iter().filter(|row| !row.also.is_empty()) {
+            let mut insert = self.conn.prepare_cached("INSERT OR IGNORE INTO also(person, ordinal) VALUES (?1, ?2)")?;
+            for person in &row.also {
+                insert.execute(params![person.0, row.span.ordinal as i64])?;
+            }
+        }
         crash::point("admitted");
         let admitted = self.admitted.unwrap_or(0) + rows.len();
         self.admitted = Some(admitted);
@@ -119,32 +128,27 @@ impl Writer<'_> {
         self.demand("release the run", Phase::Intake)?;
         let failed = |error| TrackError::storage("release the run", error);
         self.commit_admitted().map_err(failed)?;
-        let (count, least, most) = self
-            .conn
-            .query_row(
-                "SELECT count(*), coalesce(min(ordinal), 1), coalesce(max(ordinal), 0) FROM statement",
-                [],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
-            )
-            .map_err(failed)?;
         let named: u64 = exports.iter().map(|export| export.statements).sum();
-        if named != count as u64 || least != 1 || most != count {
-            return Err(TrackError::Unbalanced { exports: named, journal: count as u64 });
+        let found = self.first_places(named).map_err(failed)?;
+        let count = found.statements as i64;
+        if found.statements != named || !found.in_order {
+            return Err(TrackError::Unbalanced { exports: named, journal: found.statements });
         }
-        let all = || -> rusqlite::Result<()> {
+        self.places = found.places;
+        self.tally = found.tally;
+        let mut all = || -> rusqlite::Result<()> {
             self.conn.execute_batch("PRAGMA synchronous = FULL; BEGIN IMMEDIATE;")?;
-            // The queues are filled, and the person index built, each in one pass: `CREATE INDEX` sorts in runs of at
-            // most the cache's size, so that random keys cost no random writes.
-            self.conn.execute_batch(
-                "INSERT INTO look_up SELECT ordinal, paper, 0, 0, 0 FROM statement WHERE digital = 1;
-                 INSERT INTO paper_queue SELECT ordinal, CASE digital WHEN 2 THEN reason ELSE 0 END, 0
-                     FROM statement WHERE (paper = 1 AND digital <> 1) OR (paper = 2 AND digital = 2);
-                 INSERT INTO tally SELECT outcome, -1, CASE outcome WHEN 12 THEN 62 ELSE reason END, count(*)
-                     FROM statement GROUP BY 1, 3;
-                 INSERT INTO tally SELECT 101, -1, 0, count(*) FROM look_up;
-                 INSERT INTO tally SELECT 104, -1, 0, count(*) FROM paper_queue;
-                 CREATE INDEX statement_person ON statement(person) WHERE person IS NOT NULL;",
-            )?;
+            self.places.write(self.conn)?;
+            self.write_counters()?;
+            if found.on_paper {
+                self.conn.execute_batch(
+                    "INSERT INTO paper_queue SELECT ordinal, CASE digital WHEN 2 THEN reason ELSE 0 END, 0
+                     FROM statement WHERE (paper = 1 AND digital <> 1) OR (paper = 2 AND digital = 2)",
+                )?;
+            }
+            // In one pass: `CREATE INDEX` sorts in runs of at most the cache's size, so that random keys cost no random
+            // writes.
+            self.conn.execute_batch("CREATE INDEX statement_person ON statement(person) WHERE person IS NOT NULL")?;
             self.put_meta("exports", &sealed_json(&self.installation, &self.run_id, "exports", exports)?)?;
             self.put_meta("statements", &count)?;
             self.put_meta("phase", &Phase::Released.as_str())?;
@@ -157,7 +161,55 @@ impl Writer<'_> {
         self.phase = Phase::Released;
         Ok(())
     }
+
+    /// Reads once through what was admitted: where each statement waits first, and the sums.
+    fn first_places(&self, expected: u64) -> rusqlite::Result<Found> {
+        let mut found = Found {
+            statements: 0,
+            in_order: true,
+            places: Places::of(expected),
+            tally: BTreeMap::new(),
+            on_paper: false,
+        };
+        let mut select =
+            self.conn.prepare("SELECT ordinal, digital, paper, outcome, reason FROM statement ORDER BY ordinal")?;
+        let mut rows = select.query([])?;
+        let mut count = |kind: i64, reason: i64| *found.tally.entry((kind, -1, reason)).or_default() += 1;
+        while let Some(row) = rows.next()? {
+            let (digital, wish, outcome): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+            found.statements += 1;
+            found.in_order &= row.get::<_, i64>(0)? as u64 == found.statements;
+            // Why it is unreachable already is for its paper half; the statement is pending like others.
+            let pending = outcome == Outcome::Pending as i64;
+            count(outcome, if pending { Reason::NotYet as i64 } else { row.get(4)? });
+            let on_paper =
+                (wish == WISH_BOTH && digital != LOOKED_UP) || (wish == WISH_FALLBACK && digital == UNREACHABLE);
+            if digital == LOOKED_UP {
+                found.places.set(found.statements, Place::new(At::LookUp(Reason::None), wish, false));
+                count(queue::LOOK_UP, 0);
+            } else if on_paper {
+                found.on_paper = true;
+                count(queue::PAPER, 0);
+            }
+        }
+        Ok(found)
+    }
 }
+
+/// What pass 1 has left.
+struct Found {
+    statements: u64,
+    /// Their ordinals are 1, 2 and so on.
+    in_order: bool,
+    places: Places,
+    tally: BTreeMap<(i64, i64, i64), i64>,
+    /// Something waits for a bundle already.
+    on_paper: bool,
+}
+
+/// What column `digital` of a statement says: to be looked up, or known already to be unreachable.
+const LOOKED_UP: i64 = 1;
+const UNREACHABLE: i64 = 2;
 
 /// Columns `digital`, `paper`, `outcome`, `reason` of a statement.
 fn fate_codes(fate: Fate) -> (i64, i64, Outcome, Reason) {
@@ -167,8 +219,8 @@ fn fate_codes(fate: Fate) -> (i64, i64, Outcome, Reason) {
     };
     let (code, half, unreachable) = match digital {
         Half::Off => (0, Digital::Off, Reason::None),
-        Half::Waiting => (1, Digital::Waiting, Reason::None),
-        Half::Unreachable(reason) => (2, Digital::Unreachable(reason), reason),
+        Half::Waiting => (LOOKED_UP, Digital::Waiting, Reason::None),
+        Half::Unreachable(reason) => (UNREACHABLE, Digital::Unreachable(reason), reason),
         Half::Fallback => unreachable!("only a paper half is a fallback"),
     };
     let (wish, on_paper) = match paper {

@@ -72,7 +72,7 @@ impl Writer<'_> {
     }
 
     /// The paper half of a statement that goes both ways waits for the digital half's end, which may tell that the
-    /// recipient is protected: who is kept back digitally is kept off paper too.
+    /// recipient is protected: who is kept back digitally is kept off paper too. In doubt is no end: a person settles it.
     pub(super) fn paper_follows(
         &mut self,
         ordinal: i64,
@@ -89,7 +89,7 @@ impl Writer<'_> {
                 )?;
                 Ok(OnPaper::Held(reason))
             }
-            (Digital::Waiting | Digital::Off, _) => Ok(paper),
+            (Digital::Waiting | Digital::Off | Digital::InDoubt(_), _) => Ok(paper),
             (_, OnPaper::Waiting) => {
                 let queued = self
                     .run_cached("INSERT OR IGNORE INTO paper_queue(ordinal, why, both) VALUES (?1, 0, 1)", [ordinal])?;
