@@ -10,7 +10,8 @@
 //! |---|---|---|
 //! | `meta` | name | run id, key check, phase, settings' file, deadline, operators, `stopped:N`; sealed: exports, the rest of the header |
 //! | `statement` | ordinal | span, digests, form, employer, fate; written by pass 1, never after release |
-//! | `also` | person, ordinal | by which other identities a record names its person |
+//! | `also` | ordinal, person | by which other identities a record names its person |
+//! | `person` | place in the order | which statements a person may be in (`persons.rs`); made at release |
 //! | `place` | block | where the digital halves of a thousand statements wait: for a look-up, at an operator, under way, or nowhere |
 //! | `route` | number | where FaR has said that statements go, and when; one row for all that one answer sends to one address |
 //! | `tried` | ordinal | digital halves that wait with attempts behind them |
@@ -34,7 +35,7 @@
 //! whether the run starts or resumes at a million. **Logs, not trees.** What happens in pass 2 is appended: a commit
 //! touches the last page of each log, not a page a statement, though operators are at different places of the file. The
 //! logs have no index by ordinal: the few questions about one person read them through. **Keys are ordinals**, since
-//! random ones cost fifteen times as much; the one random index, of persons, is built in one sorted pass at release.
+//! random ones cost fifteen times as much; the index by person is sorted in memory, and written once, at release.
 //!
 //! A digital half is what its last row in `digital` says, or waits where it has a place: `OVER` and
 //! `AGAIN` rows tell of attempts and leave the half waiting. `tally` and `tempo` are sums of the other tables, written in
@@ -57,6 +58,7 @@
 mod codes;
 mod mark;
 mod pages;
+mod persons;
 mod places;
 mod reader;
 mod rows;

@@ -12,13 +12,13 @@ use crate::track::{
     DigitalEnd, End, Fate, Found, Half, HandedOver, Installation, Intent, Journal, RouteRow, RunExport, RunHeader,
     RunOperator, StatementRow, TrackError,
 };
-use futures::StreamExt;
+use std::collections::VecDeque;
 use std::path::Path;
 
 /// Requests under way at once: the sum of the operators' concurrency bounds in a usual set-up.
 pub const UNDER_WAY: usize = 64;
-/// Outcomes on their way at most: as many as come while a group is written.
-const OUTCOMES: usize = 4 * UNDER_WAY;
+/// Outcomes on their way at most, by each place: as many as come while a group is written.
+const OUTCOMES: usize = 4;
 /// Operators of the synthetic run.
 pub const OPERATORS: u16 = 3;
 /// Rows that pass 1 admits together.
@@ -187,13 +187,23 @@ async fn send(journal: &Journal, ordinal: u64) -> Result<HandedOver, TrackError>
 
 /// Intent and outcome of all, [`UNDER_WAY`] at once.
 pub async fn send_all(journal: &Journal, statements: u64) -> Result<(), TrackError> {
-    let mut ends = futures::stream::iter(1..=statements)
-        .map(|ordinal| send(journal, ordinal))
-        .buffer_unordered(UNDER_WAY)
-        .map(|outcome| async { outcome?.durable().await })
-        .buffer_unordered(OUTCOMES);
-    while let Some(end) = ends.next().await {
-        end?;
+    let places = (1..=UNDER_WAY as u64).map(|first| place(journal, first, statements));
+    futures::future::try_join_all(places).await.map(drop)
+}
+
+/// What has one place at an operator, one after the other: every statement that is as many places on.
+async fn place(journal: &Journal, first: u64, statements: u64) -> Result<(), TrackError> {
+    let mut on_their_way = VecDeque::with_capacity(OUTCOMES);
+    for ordinal in (first..=statements).step_by(UNDER_WAY) {
+        if on_their_way.len() == OUTCOMES
+            && let Some(outcome) = on_their_way.pop_front()
+        {
+            HandedOver::durable(outcome).await?;
+        }
+        on_their_way.push_back(send(journal, ordinal).await?);
+    }
+    for outcome in on_their_way {
+        outcome.durable().await?;
     }
     Ok(())
 }

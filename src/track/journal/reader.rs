@@ -6,6 +6,7 @@ use super::super::register::halves_left;
 use super::codes::{digital_of, paper_of, reason_of};
 use super::mark;
 use super::pages::{self, Routes, optional_time, unreadable};
+use super::persons;
 use super::places::{self, At, Place};
 use super::schema::{self, FILE, kind, queue};
 use super::sealed::context;
@@ -526,15 +527,19 @@ impl JournalReader {
     /// The statements about a person, ascending by ordinal. With the installation, sealed details are opened.
     pub fn find(&self, person: &PersonDigest, installation: &Installation) -> Result<Vec<StatementSeen>, TrackError> {
         let query = || -> rusqlite::Result<Vec<StatementSeen>> {
+            let candidates = match pages::phase(&self.conn)? {
+                Phase::Intake => persons::unsorted(&self.conn, person)?,
+                Phase::Released | Phase::Finished => persons::candidates(&self.conn, person)?,
+            };
             let mut statement = self.conn.prepare(
                 "SELECT ordinal, export, form, employer, digital, paper, outcome, reason, correction, key, content
-                 FROM statement WHERE ordinal IN (
-                     SELECT ordinal FROM statement WHERE person = ?1 UNION SELECT ordinal FROM also WHERE person = ?1)
-                 ORDER BY ordinal",
+                 FROM statement s WHERE ordinal = ?1
+                 AND (person = ?2 OR EXISTS(SELECT 1 FROM also a WHERE a.ordinal = s.ordinal AND a.person = ?2))",
             )?;
-            let mut rows = statement.query([person.0])?;
             let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
+            for candidate in candidates {
+                let mut rows = statement.query(rusqlite::params![candidate as i64, person.0])?;
+                let Some(row) = rows.next()? else { continue };
                 let ordinal: i64 = row.get(0)?;
                 let (state, attempts) = self.attempts_of(ordinal, installation)?;
                 let (state, bundle) = self.paper_of(ordinal, state)?;

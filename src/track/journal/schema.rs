@@ -53,7 +53,8 @@ CREATE TABLE word(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE statement(
     ordinal INTEGER PRIMARY KEY, export INT, start INT, length INT, record BLOB, form INT, employer INT,
     person BLOB, key BLOB, content BLOB, correction INT, digital INT, paper INT, outcome INT, reason INT);
-CREATE TABLE also(person BLOB, ordinal INT, PRIMARY KEY(person, ordinal)) WITHOUT ROWID;
+CREATE TABLE also(ordinal INT, person BLOB, PRIMARY KEY(ordinal, person)) WITHOUT ROWID;
+CREATE TABLE person(first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE protected(person BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE place(block INTEGER PRIMARY KEY, places BLOB NOT NULL);
 CREATE TABLE route(number INTEGER PRIMARY KEY, operator INT, address INT, looked_up INT);

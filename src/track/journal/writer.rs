@@ -126,6 +126,35 @@ struct Route {
 /// and mediator; version of the renderer.
 type Manner = [i64; 6];
 
+/// The manner of an operator's last intent, as intents have it: comparing is cheaper than looking four words up.
+struct LastManner {
+    address: String,
+    seal_date: String,
+    sender_cert: [u8; 32],
+    mediator_cert: [u8; 32],
+    renderer: u32,
+}
+
+impl LastManner {
+    fn of(intent: &Intent) -> Self {
+        Self {
+            address: intent.address.clone(),
+            seal_date: intent.seal_date.clone(),
+            sender_cert: intent.sender_cert,
+            mediator_cert: intent.mediator_cert,
+            renderer: intent.renderer,
+        }
+    }
+
+    fn is_of(&self, intent: &Intent) -> bool {
+        self.renderer == intent.renderer
+            && self.seal_date == intent.seal_date
+            && self.address == intent.address
+            && self.sender_cert == intent.sender_cert
+            && self.mediator_cert == intent.mediator_cert
+    }
+}
+
 /// Everything the writing thread owns.
 pub(super) struct Writer<'c> {
     conn: &'c Connection,
@@ -138,6 +167,8 @@ pub(super) struct Writer<'c> {
     employer_numbers: HashMap<Organisation, i64>,
     words: HashMap<Vec<u8>, i64>,
     manners: HashMap<Manner, i64>,
+    /// By operator.
+    last_manners: Vec<Option<(LastManner, i64)>>,
     /// Number of the last intent.
     intents: i64,
     places: Places,
@@ -195,6 +226,7 @@ impl<'c> Writer<'c> {
             employers,
             words: HashMap::new(),
             manners: HashMap::new(),
+            last_manners: Vec::new(),
             intents: 0,
             places: Places::default(),
             routes: Vec::new(),

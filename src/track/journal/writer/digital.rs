@@ -5,7 +5,7 @@ use super::super::places::{At, Place, ROUTES};
 use super::super::schema::{kind, queue};
 use super::super::sealed::context;
 use super::super::{AttemptOver, DigitalEnd, End, Found, Intent, Phase, RouteRow, Settlement};
-use super::{Flight, Manner, Route, Writer};
+use super::{Flight, LastManner, Manner, Route, Writer};
 use crate::domain::Reason;
 use crate::track::TrackError;
 use crate::track::halves::Digital;
@@ -126,11 +126,13 @@ impl Writer<'_> {
         let refused = Err(TrackError::NotWaiting { ordinal: intent.ordinal });
         let failed = |error| TrackError::storage("record an intent", error);
         let (operator, attempt) = (i64::from(intent.operator), i64::from(intent.attempt));
+        if self.fly(intent).map_err(failed)? {
+            return Ok(());
+        }
         // A flight that this process started waits for its answer: it may not start again beside it.
         let earlier = match self.flights.get(&intent.ordinal).copied() {
             Some(flight) if !flight.left || attempt <= flight.attempt => return refused,
             Some(flight) => Some((flight, Reason::None)),
-            None if self.fly(intent).map_err(failed)? => return Ok(()),
             None => self.doubt(intent.ordinal as i64).map_err(failed)?,
         };
         let Some((flight, reason)) = earlier else { return refused };
@@ -250,8 +252,13 @@ impl Writer<'_> {
         Ok(self.intents)
     }
 
-    /// Number of what this intent has in common with others.
+    /// Number of what this intent has in common with others, most likely with the last one to its operator.
     fn manner(&mut self, intent: &Intent) -> rusqlite::Result<i64> {
+        if let Some(Some((last, number))) = self.last_manners.get(usize::from(intent.operator))
+            && last.is_of(intent)
+        {
+            return Ok(*number);
+        }
         let manner: Manner = [
             intent.operator.into(),
             self.word(intent.address.as_bytes())?,
@@ -260,16 +267,25 @@ impl Writer<'_> {
             self.word(&intent.mediator_cert)?,
             intent.renderer.into(),
         ];
-        if let Some(number) = self.manners.get(&manner) {
-            return Ok(*number);
-        }
-        self.run_cached(
-            "INSERT INTO manner(operator, address, seal_date, sender_cert, mediator_cert, renderer)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            manner,
-        )?;
-        let number = self.conn.last_insert_rowid();
+        let number = match self.manners.get(&manner) {
+            Some(number) => *number,
+            None => {
+                self.run_cached(
+                    "INSERT INTO manner(operator, address, seal_date, sender_cert, mediator_cert, renderer)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    manner,
+                )?;
+                self.conn.last_insert_rowid()
+            }
+        };
         self.manners.insert(manner, number);
+        let place = usize::from(intent.operator);
+        if self.last_manners.len() <= place {
+            self.last_manners.resize_with(place + 1, Default::default);
+        }
+        if let Some(last) = self.last_manners.get_mut(place) {
+            *last = Some((LastManner::of(intent), number));
+        }
         Ok(number)
     }
 

@@ -1,5 +1,6 @@
 //! Pass 1: statements are admitted, and released together.
 
+use super::super::persons::Persons;
 use super::super::places::{At, Place, Places, WISH_BOTH, WISH_FALLBACK, WISH_OFF};
 use super::super::schema::queue;
 use super::super::sealed::{context, sealed_json};
@@ -68,9 +69,9 @@ impl Writer<'_> {
         }
         drop(insert);
         for row in rows.iter().filter(|row| !row.also.is_empty()) {
-            let mut insert = self.conn.prepare_cached("INSERT OR IGNORE INTO also(person, ordinal) VALUES (?1, ?2)")?;
+            let mut insert = self.conn.prepare_cached("INSERT OR IGNORE INTO also(ordinal, person) VALUES (?1, ?2)")?;
             for person in &row.also {
-                insert.execute(params![person.0, row.span.ordinal as i64])?;
+                insert.execute(params![row.span.ordinal as i64, person.0])?;
             }
         }
         crash::point("admitted");
@@ -129,7 +130,7 @@ impl Writer<'_> {
         let failed = |error| TrackError::storage("release the run", error);
         self.commit_admitted().map_err(failed)?;
         let named: u64 = exports.iter().map(|export| export.statements).sum();
-        let found = self.first_places(named).map_err(failed)?;
+        let mut found = self.first_places(named).map_err(failed)?;
         let count = found.statements as i64;
         if found.statements != named || !found.in_order {
             return Err(TrackError::Unbalanced { exports: named, journal: found.statements });
@@ -146,9 +147,7 @@ impl Writer<'_> {
                      FROM statement WHERE (paper = 1 AND digital <> 1) OR (paper = 2 AND digital = 2)",
                 )?;
             }
-            // In one pass: `CREATE INDEX` sorts in runs of at most the cache's size, so that random keys cost no random
-            // writes.
-            self.conn.execute_batch("CREATE INDEX statement_person ON statement(person) WHERE person IS NOT NULL")?;
+            std::mem::take(&mut found.persons).write(self.conn)?;
             self.put_meta("exports", &sealed_json(&self.installation, &self.run_id, "exports", exports)?)?;
             self.put_meta("statements", &count)?;
             self.put_meta("phase", &Phase::Released.as_str())?;
@@ -168,17 +167,22 @@ impl Writer<'_> {
             statements: 0,
             in_order: true,
             places: Places::of(expected),
+            persons: Persons::default(),
             tally: BTreeMap::new(),
             on_paper: false,
         };
-        let mut select =
-            self.conn.prepare("SELECT ordinal, digital, paper, outcome, reason FROM statement ORDER BY ordinal")?;
+        let mut select = self
+            .conn
+            .prepare("SELECT ordinal, digital, paper, outcome, reason, person FROM statement ORDER BY ordinal")?;
         let mut rows = select.query([])?;
         let mut count = |kind: i64, reason: i64| *found.tally.entry((kind, -1, reason)).or_default() += 1;
         while let Some(row) = rows.next()? {
             let (digital, wish, outcome): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
             found.statements += 1;
             found.in_order &= row.get::<_, i64>(0)? as u64 == found.statements;
+            if let Some(person) = row.get(5)? {
+                found.persons.add(person, found.statements)?;
+            }
             // Why it is unreachable already is for its paper half; the statement is pending like others.
             let pending = outcome == Outcome::Pending as i64;
             count(outcome, if pending { Reason::NotYet as i64 } else { row.get(4)? });
@@ -192,6 +196,11 @@ impl Writer<'_> {
                 count(queue::PAPER, 0);
             }
         }
+        let mut also = self.conn.prepare("SELECT ordinal, person FROM also")?;
+        let mut rows = also.query([])?;
+        while let Some(row) = rows.next()? {
+            found.persons.add(row.get(1)?, row.get::<_, i64>(0)? as u64)?;
+        }
         Ok(found)
     }
 }
@@ -202,6 +211,7 @@ struct Found {
     /// Their ordinals are 1, 2 and so on.
     in_order: bool,
     places: Places,
+    persons: Persons,
     tally: BTreeMap<(i64, i64, i64), i64>,
     /// Something waits for a bundle already.
     on_paper: bool,
