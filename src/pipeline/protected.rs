@@ -45,8 +45,9 @@ fn add(text: &str, file: &Path, digester: &dyn Digester, digests: &mut HashSet<P
         let wrong = |why: &dyn std::fmt::Display| {
             let message = format!("line {number} of the protected recipients {} is {why}", file.display());
             Error::new(Exit::Settings, message).remedy(
-                "write one identity a line, twelve digits, and nothing beside it; `=` before an id of another country \
-                 takes it as it stands",
+                "write one identity a line and nothing beside it: a personnummer, samordningsnummer or \
+                 organisationsnummer with twelve or ten digits, a födelsetid with eleven, or `=ID` for another id, which \
+                 is taken as it stands",
             )
         };
         let mut insert = |id: &str| {
@@ -82,7 +83,7 @@ fn add(text: &str, file: &Path, digester: &dyn Digester, digests: &mut HashSet<P
             last.len() == 4 && matches!(first.len(), 6 | 8) && first.len() + 4 == digits.len()
         });
         if !plain && !separated && (matches!(digits.len(), 10 | 12) || digits.len() + 2 >= line.len()) {
-            return Err(wrong(&"no identity: its digits are not written as one"));
+            return Err(wrong(&"not written as a Swedish identity is, nor marked as another id with `=`"));
         }
         // With a `-` somebody may be over a hundred all the same: rather one too many than one too few.
         let open = if separated && digits.len() == 10 { digits.as_str() } else { line };
@@ -289,6 +290,15 @@ mod tests {
             prop_assert!(!before.starts_with("AB") || found.contains(&person("AB-123/4")), "as the export has it");
             let danish = listed("=0101901234").expect("an id of another country");
             prop_assert!(danish.contains(&person("0101901234")));
+        }
+
+        /// What may be another id is told how to be written, in every line that is refused.
+        #[test]
+        fn a_line_that_may_be_another_id_is_told_how_to_write_it(line in "[A-Z]{0,2}[0-9]{1,3}|x|FR[0-9]{9}|=|=[a-z]{21}|=a\tb") {
+            prop_assume!(line.bytes().any(|byte| !byte.is_ascii_digit()));
+            let error = listed(&line).expect_err("refused");
+            let remedy = format!("{error:?}");
+            prop_assert!(remedy.contains("`=ID`") && remedy.contains("twelve or ten digits"), "{}", remedy);
         }
 
         /// A line that says more than an identity, or a mistyped one, is refused by its number and not repeated.
