@@ -174,7 +174,7 @@ fn row(run: &Run, export: u16, checked: &Checked) -> StatementRow {
         person: checked.person,
         key: checked.key,
         content: checked.content,
-        also: Vec::new(),
+        also: checked.further.clone(),
         correction: false,
         fate: fate(&run.config, &run.protected, checked),
     }

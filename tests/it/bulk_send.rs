@@ -98,6 +98,13 @@ fn protected_recipients_are_held_whatever_identity_is_listed() {
     for one in &several.unlisted {
         assert!(letters.contains(&one.ordinal), "who is not on the list gets a letter: {}", one.line);
     }
+    for one in several.listed.iter().take(14).chain(several.unlisted.iter().take(14)) {
+        let id = one.line.trim_start_matches('=').split('#').next().expect("an id").trim();
+        let found = crate::run::utskick(["find", "--json", "--person-id", id]).arg(world.path("run")).output().unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&found.stdout).expect("an answer");
+        let ordinals: Vec<_> = found["statements"].as_array().unwrap().iter().map(|of| &of["ordinal"]).collect();
+        assert_eq!(ordinals, [one.ordinal], "who is in the record as {id} is found by it");
+    }
 }
 
 /// A recipient of an export.
