@@ -107,6 +107,31 @@ fn protected_recipients_are_held_whatever_identity_is_listed() {
     }
 }
 
+/// The operator may yet say of what is in doubt that the recipient is protected.
+#[test]
+fn what_is_in_doubt_is_printed_once_it_is_settled_as_delivered() {
+    let rule = scenario("at = \"operators\"\nplay = \"close\"\nshare = 0.3\naccepted = 0.5\n");
+    let world = World::new(&["--no-mailbox", "0", "--protected-identity", "0.2", "--scenario", rule.to_str().unwrap()]);
+    world.configure(|settings| settings.replace("digital-else-paper", "digital-and-paper"));
+    let export = world.export("export.xml", 200, &["--addressable"]);
+    let report = world.send(&export, "run", 1);
+    let in_doubt: BTreeSet<u64> =
+        report["in_doubt"].as_array().unwrap().iter().map(|of| of["ordinal"].as_u64().unwrap()).collect();
+    assert_eq!((count(&report, "in_doubt"), in_doubt.len() > 9), (in_doubt.len() as u64, true));
+    let printed = ordinals_in_bundles(&world, "run");
+    assert!(printed.len() > 30 && printed.is_disjoint(&in_doubt), "{printed:?} and {in_doubt:?}");
+
+    let run = world.path("run");
+    let settled = crate::run::utskick(["resolve", "--as", "delivered"]).arg(&run).output().unwrap();
+    assert_eq!(settled.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&settled.stderr).contains("print what waits"), "{settled:?}");
+    let report = world.resume("run", 0);
+    assert_eq!((count(&report, "in_doubt"), count(&report, "pending")), (0, 0));
+    let printed = ordinals_in_bundles(&world, "run");
+    assert_eq!(count(&report, "delivered_and_paper") + count(&report, "paper"), printed.len() as u64);
+    assert!(printed.is_superset(&in_doubt));
+}
+
 /// A recipient of an export.
 struct Recipient {
     ordinal: u64,
