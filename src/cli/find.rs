@@ -3,7 +3,7 @@
 use super::report::{as_json, moment, spaced};
 use super::{print, say};
 use crate::config::Config;
-use crate::domain::{Outcome, Reason, as_typed, mask_identities};
+use crate::domain::{Outcome, Reason, as_typed, compared, mask_identities};
 use crate::error::{Error, Exit, Result};
 use crate::track::halves::Digital;
 use crate::track::{Earlier, Installation, JournalReader, Register, StatementSeen};
@@ -137,8 +137,11 @@ impl Find {
         let seen = reader.at_once(|reader| {
             let mut seen = BTreeMap::new();
             for candidate in &candidates {
-                let person = installation.person_digest(candidate);
-                seen.extend(reader.find(&person, &installation)?.into_iter().map(|of| (of.seen.ordinal, of)));
+                // As the record has its first identity, and as its others are compared.
+                for id in [candidate, &compared(candidate)] {
+                    let person = installation.person_digest(id);
+                    seen.extend(reader.find(&person, &installation)?.into_iter().map(|of| (of.seen.ordinal, of)));
+                }
             }
             Ok(seen)
         })?;

@@ -29,7 +29,7 @@ macro_rules! digests {
 }
 
 digests! {
-    /// Keyed digest of an identity (whichever of 215, 222 and 224 the record gives).
+    /// Keyed digest of one of a recipient's identities ([`super::Identities`]).
     PersonDigest;
     /// Keyed digest of what makes a statement one and the same: uppgiftslämnare, income year, form, recipient's
     /// identity and normalised specifikationsnummer.

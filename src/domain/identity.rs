@@ -2,6 +2,7 @@
 //!
 //! In: raw bytes of a field. Out: a type that cannot be printed by accident. It does not look anything up.
 
+use arrayvec::ArrayVec;
 use std::fmt;
 
 /// What kind of identity twelve digits are.
@@ -64,6 +65,22 @@ impl Identity {
         }
         let identity = Self(digits);
         identity.kind_by_pattern().map(|_| identity).ok_or(IdentityError::Pattern)
+    }
+
+    /// The identities that ten or twelve ASCII digits can mean; of ten the century is open.
+    pub(super) fn readings(digits: &[u8]) -> impl Iterator<Item = Self> + use<> {
+        const CENTURIES: [&[u8]; 4] = [b"16", b"18", b"19", b"20"];
+        let centuries: &[&[u8]] = match digits.len() {
+            12 => &[b""],
+            10 => &CENTURIES,
+            _ => &[],
+        };
+        let digits: ArrayVec<u8, 12> = digits.iter().copied().take(12).collect();
+        centuries.iter().filter_map(move |century| {
+            let mut whole = [0; 12];
+            whole.iter_mut().zip(century.iter().chain(&digits)).for_each(|(to, from)| *to = *from);
+            Self::parse(std::str::from_utf8(&whole).ok()?).ok()
+        })
     }
 
     /// Which of the three kinds it is.

@@ -127,6 +127,8 @@ pub mod field {
         };
     }
     places! {
+        /// LandskodTIN, the country of the TIN.
+        LANDSKOD_TIN = 76;
         /// UppgiftslamnarId.
         UPPGIFTSLAMNAR_ID = 201;
         /// NamnUppgiftslamnare.
@@ -159,6 +161,8 @@ pub mod field {
         GATUADRESS2 = 228;
         /// FriAdress.
         FRI_ADRESS = 230;
+        /// TIN, the recipient's number at another country's tax authority.
+        TIN = 252;
         /// Specifikationsnummer.
         SPECIFIKATIONSNUMMER = 570;
     }

@@ -1,6 +1,6 @@
 //! Masks identities in text that others wrote, such as fault descriptions.
 
-use super::identity::{Identity, IdentityKind, check_digit_holds};
+use super::identity::{Identity, IdentityKind};
 use std::borrow::Cow;
 
 /// Replaces every Swedish identity number in a text by asterisks.
@@ -66,25 +66,11 @@ fn digits(bytes: &[u8]) -> usize {
 }
 
 fn is_identity(first: &[u8], last: &[u8]) -> bool {
-    readings(first, last).next().is_some()
+    Identity::readings(&[first, last].concat()).next().is_some()
 }
 
 fn is_person(first: &[u8], last: &[u8]) -> bool {
-    readings(first, last).any(|identity| identity.kind() != IdentityKind::Organisationsnummer)
-}
-
-/// The identities that ten or twelve digits can mean: of ten the century is not known.
-fn readings(first: &[u8], last: &[u8]) -> impl Iterator<Item = Identity> {
-    let whole: String = first.iter().chain(last).map(|byte| char::from(*byte)).collect();
-    let centuries: &[&str] = match whole.len() {
-        12 => &[""],
-        10 => &["16", "18", "19", "20"],
-        _ => &[],
-    };
-    centuries.iter().filter_map(move |century| {
-        let whole = format!("{century}{whole}");
-        Identity::pattern(&whole).ok().filter(|_| check_digit_holds(&whole))
-    })
+    Identity::readings(&[first, last].concat()).any(|identity| identity.kind() != IdentityKind::Organisationsnummer)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod digest;
 mod field;
 mod fields;
 mod form;
+mod identities;
 mod identity;
 mod kontrolluppgift;
 mod letter;
@@ -19,6 +20,7 @@ pub use digest::{ContentDigest, Digester, PersonDigest, Purpose, RecordDigest, S
 pub use field::{Field, FieldIndex, FieldSet, FormTable, KodLista, Place, Type};
 pub use fields::{FIELDS, FORMS};
 pub use form::{Form, SchemaVersion};
+pub use identities::{Identities, compared, swedish_numbers};
 pub(crate) use identity::days_in;
 pub use identity::{Identity, IdentityError, IdentityKind, Organisation, check_digit_holds};
 pub use kontrolluppgift::{FIELDS_PER_RECORD, Kontrolluppgift, Value, XML_SPACE, field as faltkod};

@@ -23,7 +23,7 @@ mod stage;
 #[doc(hidden)]
 pub mod stages;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod validate;
 mod xml;
 

@@ -13,8 +13,8 @@ use super::xml::Malformed;
 use super::{Export, IntakeError, Result, head::Records};
 use crate::config::Severity;
 use crate::domain::{
-    Batch, ContentDigest, Digester, FieldIndex, Form, Identity, IdentityKind, Kontrolluppgift, Organisation,
-    PersonDigest, Purpose, RecordDigest, Span, StatementKey, Type, XML_SPACE, faltkod,
+    Batch, ContentDigest, Digester, FieldIndex, Form, Identities, Identity, IdentityKind, Kontrolluppgift,
+    Organisation, PersonDigest, Purpose, RecordDigest, Span, StatementKey, Type, XML_SPACE, faltkod,
 };
 use crate::watch::crash;
 use rayon::prelude::*;
@@ -53,12 +53,21 @@ pub struct Checked {
     /// Its normalised content; `None` when it is rejected. Without digests only where it could not be read again
     /// later, since the original is in another encoding than UTF-8.
     pub content: Option<ContentDigest>,
-    /// Whichever of 215, 222 and 224 it gives first; `None` without digests, without any, or when it is rejected.
+    /// Whichever of 215, 222 and 224 it gives first; `None` without digests, without any, or when it cannot be read.
     pub person: Option<PersonDigest>,
+    /// The other identities that it gives ([`Identities::further`]); mostly none.
+    pub further: Vec<PersonDigest>,
     /// Of its bytes; zero without digests.
     pub record: RecordDigest,
     /// How the recipient is identified.
     pub recipient: RecipientKind,
+}
+
+impl Checked {
+    /// Everything that its recipient is known by.
+    pub fn people(&self) -> impl Iterator<Item = &PersonDigest> {
+        self.person.iter().chain(&self.further)
+    }
 }
 
 /// What a record is worth by itself.
@@ -513,13 +522,11 @@ impl Work<'_> {
         let faulty = desk.faults.any_error();
         checked.uppgiftslamnare = employer.map(|employer| Organisation::new(employer.identity));
         if self.digests {
-            // Of faulty records too: whoever asks about a person is told that theirs was rejected. Space around the digits
-            // is nothing to the schema, so it must be nothing to `find` and to the list of protected recipients.
-            let person = [faltkod::INKOMSTTAGARE, faltkod::FODELSETID, faltkod::ANNAT_ID_NR];
-            let person =
-                person.into_iter().find_map(|field| statement.text(field)).map(|id| id.trim_matches(XML_SPACE));
-            checked.person =
-                person.map(|person| PersonDigest(self.digester.digest(Purpose::Person, person.as_bytes())));
+            // Of faulty records too: whoever asks about a person is told that theirs was rejected.
+            let identities = Identities::of(statement);
+            let digest = |id: &str| PersonDigest(self.digester.digest(Purpose::Person, id.as_bytes()));
+            checked.person = identities.first().map(digest);
+            checked.further = identities.further().map(digest).collect();
         }
         if faulty {
             checked.fate = Verdict::Rejected;
@@ -558,6 +565,7 @@ impl Work<'_> {
             key: None,
             content: None,
             person: None,
+            further: Vec::new(),
             record: if self.digests { record_digest(bytes) } else { RecordDigest([0; 16]) },
             recipient: RecipientKind::None,
         }

@@ -200,6 +200,7 @@ mod tests {
             key: Some(StatementKey([key; 16])),
             content: Some(ContentDigest([content; 16])),
             person: None,
+            further: Vec::new(),
             record: RecordDigest([0; 16]),
             recipient: RecipientKind::None,
         }

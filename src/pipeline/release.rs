@@ -174,7 +174,7 @@ fn row(run: &Run, export: u16, checked: &Checked) -> StatementRow {
         person: checked.person,
         key: checked.key,
         content: checked.content,
-        also: Vec::new(),
+        also: checked.further.clone(),
         correction: false,
         fate: fate(&run.config, &run.protected, checked),
     }
@@ -192,7 +192,7 @@ pub fn fate(config: &Config, protected: &HashSet<PersonDigest>, checked: &Checke
     if !config.forms.send.contains(&form) {
         return Fate::Ended(Outcome::NotForSending, Reason::FormNotListed);
     }
-    if checked.person.is_some_and(|person| protected.contains(&person)) {
+    if checked.people().any(|person| protected.contains(person)) {
         return Fate::Ended(Outcome::Held, Reason::Protected);
     }
     let addressable = matches!(checked.recipient, RecipientKind::Addressable(_));

@@ -102,6 +102,7 @@ impl Place {
             form: Some(if ordinal == 3 { Form::KU14 } else { Form::KU10 }),
             uppgiftslamnare: Some(Organisation::parse(employer).unwrap()),
             person: Some(self.installation.person_digest(PEOPLE[ordinal as usize - 1])),
+            also: Vec::new(),
             key: Some(StatementKey(digest(3))),
             content: Some(ContentDigest(digest(4))),
             correction: ordinal == 1,

@@ -1,6 +1,9 @@
 //! Operations sends the year's statements, and every one of them is accounted for, on both sides.
 
 use crate::world::{World, count};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::BTreeSet;
 use tempfile::TempPath;
 
 #[test]
@@ -55,6 +58,131 @@ fn protected_recipients_are_held() {
     let reached: Vec<_> =
         world.ledger().iter().map(|line| line["recipient"].as_str().unwrap_or("").to_owned()).collect();
     assert!(protected.iter().all(|id| !reached.contains(id)), "a protected recipient was sent to");
+}
+
+/// Whoever is on the list by any of their identities gets nothing, neither in a mailbox nor on paper, whether the run
+/// is sent at one go or resumed; and a plan knows it.
+#[test]
+fn protected_recipients_are_held_whatever_identity_is_listed() {
+    let world = World::new(&["--no-mailbox", "0.2"]);
+    world.configure(|settings| settings.replace("digital-else-paper", "digital-and-paper"));
+    let export = world.export("export.xml", 400, &["--forms", "KU10", "--employers", "3"]);
+    let several = with_several_identities(&std::fs::read_to_string(&export).expect("an export"));
+    std::fs::write(&export, &several.export).expect("written");
+    let list = world.path("list");
+    std::fs::write(&list, several.listed.iter().map(|one| format!("{}\n", one.line)).collect::<String>()).unwrap();
+    assert!(several.listed.len() > 30 && several.unlisted.len() > 30);
+
+    let plan = crate::run::utskick(["plan", "--json", "--digital-share", "50%", "--protected"])
+        .args([&list, &export])
+        .arg("--config")
+        .arg(world.config())
+        .output()
+        .expect("plan starts");
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).expect("a plan");
+    assert_eq!(plan["all"]["held"], several.listed.len(), "{plan}");
+
+    // It dies while it reads the export, and is resumed.
+    let mut send = world.send_command(&export, "run");
+    let died = send.arg("--protected").arg(&list).env("UTSKICK_CRASH", "parsed:200").output().expect("send starts");
+    assert_eq!(died.status.code(), None, "{}", String::from_utf8_lossy(&died.stderr));
+    let report = world.resume("run", 0);
+    assert_eq!(count(&report, "held"), several.listed.len() as u64, "{report}");
+    let letters = ordinals_in_bundles(&world, "run");
+    let ledger = world.ledger();
+    let reached: BTreeSet<&str> = ledger.iter().filter_map(|line| line["recipient"].as_str()).collect();
+    for one in &several.listed {
+        assert!(!reached.contains(one.number.as_str()), "{} was sent", one.line);
+        assert!(!letters.contains(&one.ordinal), "{} was printed", one.line);
+    }
+    for one in &several.unlisted {
+        assert!(letters.contains(&one.ordinal), "who is not on the list gets a letter: {}", one.line);
+    }
+    for one in several.listed.iter().take(14).chain(several.unlisted.iter().take(14)) {
+        let id = one.line.trim_start_matches('=').split('#').next().expect("an id").trim();
+        let found = crate::run::utskick(["find", "--json", "--person-id", id]).arg(world.path("run")).output().unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&found.stdout).expect("an answer");
+        let ordinals: Vec<_> = found["statements"].as_array().unwrap().iter().map(|of| &of["ordinal"]).collect();
+        assert_eq!(ordinals, [one.ordinal], "who is in the record as {id} is found by it");
+    }
+}
+
+/// The operator may yet say of what is in doubt that the recipient is protected.
+#[test]
+fn what_is_in_doubt_is_printed_once_it_is_settled_as_delivered() {
+    let rule = scenario("at = \"operators\"\nplay = \"close\"\nshare = 0.3\naccepted = 0.5\n");
+    let world = World::new(&["--no-mailbox", "0", "--protected-identity", "0.2", "--scenario", rule.to_str().unwrap()]);
+    world.configure(|settings| settings.replace("digital-else-paper", "digital-and-paper"));
+    let export = world.export("export.xml", 200, &["--addressable"]);
+    let report = world.send(&export, "run", 1);
+    let in_doubt: BTreeSet<u64> =
+        report["in_doubt"].as_array().unwrap().iter().map(|of| of["ordinal"].as_u64().unwrap()).collect();
+    assert_eq!((count(&report, "in_doubt"), in_doubt.len() > 9), (in_doubt.len() as u64, true));
+    let printed = ordinals_in_bundles(&world, "run");
+    assert!(printed.len() > 30 && printed.is_disjoint(&in_doubt), "{printed:?} and {in_doubt:?}");
+
+    let run = world.path("run");
+    let settled = crate::run::utskick(["resolve", "--as", "delivered"]).arg(&run).output().unwrap();
+    assert_eq!(settled.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&settled.stderr).contains("print what waits"), "{settled:?}");
+    let report = world.resume("run", 0);
+    assert_eq!((count(&report, "in_doubt"), count(&report, "pending")), (0, 0));
+    let printed = ordinals_in_bundles(&world, "run");
+    assert_eq!(count(&report, "delivered_and_paper") + count(&report, "paper"), printed.len() as u64);
+    assert!(printed.is_superset(&in_doubt));
+}
+
+/// A recipient of an export.
+struct Recipient {
+    ordinal: u64,
+    number: String,
+    /// How they would stand in a list.
+    line: String,
+}
+
+/// An export with recipients that have more than one identity, or their number in 224; some of them are listed.
+struct Several {
+    export: String,
+    listed: Vec<Recipient>,
+    unlisted: Vec<Recipient>,
+}
+
+fn with_several_identities(export: &str) -> Several {
+    let given =
+        |faltkod: &str, element: &str, id: &str| format!("<ku:{element} faltkod=\"{faltkod}\">{id}</ku:{element}>");
+    let other = |id: &str| given("224", "AnnatIDNr", id);
+    let mut pieces = export.split("<ku:Blankett ");
+    let mut several =
+        Several { export: pieces.next().expect("a head").to_owned(), listed: Vec::new(), unlisted: Vec::new() };
+    let mut turn = 0;
+    for (ordinal, record) in (1..).zip(pieces) {
+        let number = record.split_once("faltkod=\"215\">").and_then(|(_, rest)| rest.get(..12)).unwrap_or_default();
+        // People with one statement, and with an address, which the rules want beside 222 and 224.
+        let fit = number.starts_with("19") && number.get(6..7) < Some("4") && record.contains("faltkod=\"218\"");
+        if !fit || export.matches(number).count() > 1 || record.contains("faltkod=\"252\"") {
+            several.export += &format!("<ku:Blankett {record}");
+            continue;
+        }
+        let (first, last) = number.split_at(8);
+        let (short, id, pnr) = (&first[2..], format!("SE-{ordinal}"), given("215", "Inkomsttagare", number));
+        let (identities, line) = match turn % 7 {
+            0 => (pnr.clone() + &other(&id), format!("={id}")),
+            1 => (given("222", "Fodelsetid", &number[..11]) + &other(&id), format!("= {} # remark", id.to_lowercase())),
+            2 => (other(&format!("{first}-{last}")), number.to_owned()),
+            3 => (other(&format!("{short}-{last}")), format!("={short}-{last}")),
+            4 => (other(&format!(" {short}{last} ")), format!("{first}-{last}")),
+            5 => (given("222", "Fodelsetid", &number[..11]) + &other(&id), number[..11].to_owned()),
+            _ => {
+                let tin = given("076", "LandskodTIN", "DK") + &given("252", "TIN", &id);
+                (pnr.clone() + &tin, format!("={id}"))
+            }
+        };
+        several.export += &format!("<ku:Blankett {}", record.replace(&pnr, &identities));
+        let of = if turn / 7 % 2 == 0 { &mut several.listed } else { &mut several.unlisted };
+        of.push(Recipient { ordinal, number: number.to_owned(), line });
+        turn += 1;
+    }
+    several
 }
 
 #[test]
@@ -204,6 +332,23 @@ fn scenario(rule: &str) -> TempPath {
     let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
     std::fs::write(file.path(), format!("[[rule]]\n{rule}")).expect("written");
     file.into_temp_path()
+}
+
+/// Ordinals of the letters in all bundles of a run, as the print supplier finds them.
+fn ordinals_in_bundles(world: &World, run: &str) -> BTreeSet<u64> {
+    let read = |file: &str| std::fs::read(world.path("sandbox/pki").join(file)).expect("a key of the sandbox");
+    let certificate = CertificateDer::from_pem_slice(&read("print-supplier.pem")).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(&read("print-supplier.key.pem")).expect("a key");
+    let mut ordinals = BTreeSet::new();
+    for file in std::fs::read_dir(world.path(run).join("paper")).expect("bundles") {
+        let bytes = std::fs::read(file.expect("a bundle").path()).expect("a bundle");
+        let zip = utskick::sandbox::cms::open(&bytes, &certificate, key.secret_der()).expect("decrypts");
+        let zip = zip::ZipArchive::new(std::io::Cursor::new(zip)).expect("a zip");
+        ordinals.extend(
+            zip.file_names().filter_map(|name| name.expect("a name").strip_suffix(".pdf")?.parse::<u64>().ok()),
+        );
+    }
+    ordinals
 }
 
 /// Letters in all bundles of a run, counted by the report; each bundle that it names is there.

@@ -303,22 +303,40 @@ fn what_is_in_doubt_is_sent_anew_after_the_run_was_moved_and_its_copies_were_los
 /// was. Returns how many are in doubt then.
 fn all_in_doubt(journal: &Path) -> u64 {
     let journal = rusqlite::Connection::open(journal).unwrap();
-    let waiting: i64 = journal.query_row("SELECT count(*) FROM look_up", [], |row| row.get(0)).unwrap();
+    journal.execute_batch("BEGIN; CREATE TEMP TABLE waits(ordinal INTEGER PRIMARY KEY, paper INT)").unwrap();
+    {
+        let mut blocks = journal.prepare("SELECT block, places FROM place").unwrap();
+        let blocks = blocks.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
+        let blocks: Vec<_> = blocks.map(Result::unwrap).collect();
+        let mut wait = journal.prepare("INSERT INTO waits VALUES (?1, ?2)").unwrap();
+        let mut left = journal.prepare("UPDATE place SET places = ?2 WHERE block = ?1").unwrap();
+        for (block, mut places) in blocks {
+            for (at, bytes) in (0..).zip(places.chunks_exact_mut(4)) {
+                let place = u32::from_le_bytes((&*bytes).try_into().unwrap());
+                // For its look-up.
+                if place >> 30 == 1 {
+                    wait.execute([block * 1000 + at, i64::from(place >> 27 & 3)]).unwrap();
+                    bytes.fill(0);
+                }
+            }
+            left.execute((block, places)).unwrap();
+        }
+    }
+    let waiting: i64 = journal.query_row("SELECT count(*) FROM waits", [], |row| row.get(0)).unwrap();
     journal
         .execute_batch(&format!(
-            "BEGIN;
-             CREATE TEMP TABLE one AS SELECT d.*, i.* FROM doubt d JOIN intent i ON i.number = d.intent LIMIT 1;
-             INSERT INTO intent SELECT NULL, l.ordinal, 1, operator, address, at, seal_date, sender_cert, mediator_cert,
-                 renderer, NULL, request_digest, message_id FROM look_up l, one;
-             INSERT INTO doubt SELECT l.ordinal, i.number, i.operator, i.address, i.at, 1, 0, l.paper, one.reason
-                 FROM look_up l JOIN intent i ON i.ordinal = l.ordinal, one;
+            "CREATE TEMP TABLE one AS SELECT d.*, i.*, n.operator FROM doubt d JOIN intent i ON i.number = d.intent
+                 JOIN manner n ON n.number = i.manner LIMIT 1;
+             INSERT INTO intent SELECT NULL, w.ordinal, 1, manner, at, NULL, request_digest, message_id FROM waits w, one;
+             INSERT INTO doubt SELECT w.ordinal, i.number, one.route, 1, 0, w.paper, one.reason
+                 FROM waits w JOIN intent i ON i.ordinal = w.ordinal, one;
              INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent)
-                 SELECT l.ordinal, 4, d.reason, d.operator, one.at, 1, d.intent FROM look_up l JOIN doubt d USING (ordinal), one;
+                 SELECT w.ordinal, 4, d.reason, one.operator, one.at, 1, d.intent
+                 FROM waits w JOIN doubt d USING (ordinal), one;
              UPDATE tally SET count = count + {waiting} WHERE kind = 11
                  AND (operator, reason) = (SELECT operator, reason FROM one);
              UPDATE tally SET count = count - {waiting} WHERE kind IN (12, 101) AND operator = -1
                  AND (kind = 101 OR reason = 62);
-             DELETE FROM look_up;
              COMMIT;"
         ))
         .unwrap();

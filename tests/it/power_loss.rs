@@ -131,7 +131,8 @@ impl Step {
             Self::Fail { .. } => At::Failed,
             Self::Doubt { attempt } => At::InDoubt { operator, attempt },
         };
-        let ended = !matches!(digital, At::LookUp | At::Routed { .. } | At::Flying { .. });
+        let waits = matches!(digital, At::LookUp | At::Routed { .. } | At::Flying { .. });
+        let ended = !waits && !matches!(digital, At::InDoubt { .. });
         let paper = if ended { paper_after(ordinal, digital, from.paper) } else { from.paper };
         Place { digital, paper }
     }
@@ -635,6 +636,7 @@ fn row(ordinal: u64) -> utskick::track::StatementRow {
         form: Some(Form::KU10),
         uppgiftslamnare: Some(Organisation::parse("165021680250").unwrap()),
         person: Some(PersonDigest(digest(2, ordinal))),
+        also: Vec::new(),
         key: Some(StatementKey(digest(3, ordinal))),
         content: Some(ContentDigest(digest(4, ordinal))),
         correction: false,

@@ -320,9 +320,8 @@ fn a_resume_with_another_encryption_certificate_sends_nothing_in_doubt_with_othe
         let journal = rusqlite::Connection::open_with_flags(world.path("run/journal.sqlite"), flags);
         journal.and_then(|journal| journal.query_row(sql, [], |row| row.get(0))).unwrap_or(0)
     };
-    let doubts = || {
-        ["SELECT count(*) FROM doubt", "SELECT count(*) FROM queue WHERE intent IS NOT NULL AND operator = 2"].map(ask)
-    };
+    let doubts =
+        || ["SELECT count(*) FROM doubt", "SELECT sum(count) FROM tally WHERE kind = 103 AND operator = 2"].map(ask);
     while doubts().iter().any(|count| *count < 3) {
         assert!(sending.try_wait().unwrap().is_none(), "it ended before enough was in doubt");
         std::thread::sleep(Duration::from_millis(5));
