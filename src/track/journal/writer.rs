@@ -20,8 +20,8 @@ use super::mark::{self, Mark};
 use super::pages;
 use super::places::{At, Places};
 use super::{
-    Amend, AttemptOver, BundleRow, DigitalEnd, Found, Intent, PaperEnd, Phase, RouteRow, RunExport, RunOperator,
-    SETTLED, Settlement, StatementRow,
+    Amend, AttemptOver, BundleRow, DigitalEnd, Intent, PaperEnd, Phase, RouteRow, RunExport, RunOperator, SETTLED,
+    Settlement, StatementRow,
 };
 use crate::domain::{Organisation, Reason, mask_identities};
 use crate::told::{self, Waits};
@@ -186,7 +186,7 @@ pub(super) struct Writer<'c> {
 /// The statements that every letter needs: prepared once, since looking one up by its text costs as much as a seek.
 struct Hot<'c> {
     write_intent: Statement<'c>,
-    ended: Statement<'c>,
+    delivered: Statement<'c>,
 }
 
 impl<'c> Hot<'c> {
@@ -196,9 +196,9 @@ impl<'c> Hot<'c> {
                 "INSERT INTO intent(number, ordinal, attempt, manner, at, secrets, request_digest, message_id)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
-            ended: conn.prepare(
-                "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, trans_id, fault_code,
-                 call_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            delivered: conn.prepare(
+                "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, trans_id)
+                 VALUES (?1, 1, 0, ?2, ?3, ?4, ?5, ?6)",
             )?,
         })
     }
@@ -521,12 +521,8 @@ impl<'c> Writer<'c> {
         match change {
             Change::Route(rows) => {
                 // Before the batch, so that a refused one leaves no number behind that is not in the table.
-                for row in rows.iter() {
-                    if let Found::Mailbox { address, .. } = &row.found {
-                        self.word(address.as_bytes()).map_err(failed)?;
-                    }
-                }
-                self.batch(|writer| writer.route(rows))
+                let words = self.addresses(rows).map_err(failed)?;
+                self.batch(|writer| writer.route(rows, &words))
             }
             Change::Intend(intent) => self.intend(intent),
             Change::Over(over) => self.over(over, false),

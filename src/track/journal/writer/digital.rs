@@ -23,28 +23,57 @@ struct Tried {
 }
 
 impl Writer<'_> {
-    pub(super) fn route(&mut self, rows: &[RouteRow]) -> Result<(), TrackError> {
+    /// The words of the addresses that these name, in their order; 0 where a row names none.
+    pub(super) fn addresses(&mut self, rows: &[RouteRow]) -> rusqlite::Result<Vec<i64>> {
+        // One answer names few: mostly one of the last.
+        let mut known: Vec<(&str, i64)> = Vec::new();
+        let mut words = Vec::with_capacity(rows.len());
+        for row in rows {
+            words.push(match &row.found {
+                Found::Unreachable(_) => 0,
+                Found::Mailbox { address, .. } => match known.iter().rev().take(8).find(|of| of.0 == address) {
+                    Some((_, word)) => *word,
+                    None => {
+                        let word = self.word(address.as_bytes())?;
+                        known.push((address, word));
+                        word
+                    }
+                },
+            });
+        }
+        Ok(words)
+    }
+
+    /// Where these go, by the words of their addresses.
+    pub(super) fn route(&mut self, rows: &[RouteRow], addresses: &[i64]) -> Result<(), TrackError> {
         // One answer gives many statements the same route.
         let mut numbers = HashMap::new();
-        rows.iter().try_for_each(|row| {
-            self.route_row(row, &mut numbers)
+        rows.iter().zip(addresses).try_for_each(|(row, address)| {
+            self.route_row(row, *address, &mut numbers)
                 .map_err(|error| TrackError::storage("record a look-up", error))?
                 .ok_or(TrackError::NotWaiting { ordinal: row.ordinal })
         })
     }
 
-    fn route_row(&mut self, row: &RouteRow, numbers: &mut HashMap<Route, u32>) -> rusqlite::Result<Option<()>> {
+    fn route_row(
+        &mut self,
+        row: &RouteRow,
+        address: i64,
+        numbers: &mut HashMap<Route, u32>,
+    ) -> rusqlite::Result<Option<()>> {
         let Some(place) = self.leave(row.ordinal) else { return Ok(None) };
         match &row.found {
-            Found::Mailbox { operator, address } => {
+            Found::Mailbox { operator, .. } => {
                 let operator = i64::from(*operator);
-                let address = self.word(address.as_bytes())?;
                 let route = Route { operator, address, looked_up: row.looked_up.as_millisecond() };
                 let number = match numbers.get(&route) {
                     Some(number) => *number,
-                    None => self.new_route(route)?,
+                    None => {
+                        let number = self.new_route(route)?;
+                        numbers.insert(route, number);
+                        number
+                    }
                 };
-                numbers.insert(route, number);
                 self.places.set(row.ordinal, place.moved(At::Operator(number)));
                 self.count(queue::QUEUED, operator, 0, 1);
             }
@@ -371,19 +400,31 @@ impl Writer<'_> {
                 self.installation.seal(detail.as_bytes(), &context)
             });
             let by = Some(operator).filter(|operator| *operator >= 0);
-            self.hot.ended.execute(params![
-                ordinal,
-                kind,
-                reason as u8,
-                by,
-                end.at.as_millisecond(),
-                end.attempt,
-                intent,
-                trans_id,
-                end.fault_code,
-                end.call_id,
-                detail
-            ])?;
+            let at = end.at.as_millisecond();
+            match (&end.end, end.fault_code, &end.call_id, &detail) {
+                (End::Delivered { trans_id }, None, None, None) => {
+                    self.hot.delivered.execute(params![ordinal, operator, at, end.attempt, intent, trans_id])?;
+                }
+                _ => {
+                    self.run_cached(
+                        "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, trans_id, fault_code,
+                         call_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                        params![
+                            ordinal,
+                            kind,
+                            reason as u8,
+                            by,
+                            at,
+                            end.attempt,
+                            intent,
+                            trans_id,
+                            end.fault_code,
+                            end.call_id,
+                            detail
+                        ],
+                    )?;
+                }
+            }
             let tempo = self.tempo.entry((end.at.as_second(), operator)).or_default();
             if kind == kind::DELIVERED {
                 tempo.0 += 1
