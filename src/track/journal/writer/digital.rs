@@ -370,7 +370,7 @@ impl Writer<'_> {
             Some(flight) if flight.attempt != i64::from(end.attempt) => return refused,
             Some(flight) => {
                 if let End::InDoubt(reason) = &end.end {
-                    self.into_doubt(end.ordinal, &flight, *reason).map_err(failed)?;
+                    self.note_doubt(end.ordinal, &flight, *reason).map_err(failed)?;
                 }
                 let operator = self.operator_of(flight.route);
                 self.count(queue::FLYING, operator, 0, -1);
@@ -443,7 +443,7 @@ impl Writer<'_> {
         record().map_err(failed)
     }
 
-    fn into_doubt(&self, ordinal: u64, flight: &Flight, reason: Reason) -> rusqlite::Result<()> {
+    fn note_doubt(&self, ordinal: u64, flight: &Flight, reason: Reason) -> rusqlite::Result<()> {
         let tried = self.tried(ordinal, self.places.get(ordinal))?;
         self.run_cached(
             "INSERT INTO doubt(ordinal, intent, route, attempts, not_delivered, paper, reason)
