@@ -119,6 +119,10 @@ impl Places {
         Ok(places)
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = Place> + '_ {
+        self.all.iter().copied()
+    }
+
     pub(super) fn get(&self, ordinal: u64) -> Place {
         usize::try_from(ordinal).ok().and_then(|at| self.all.get(at)).copied().unwrap_or_default()
     }

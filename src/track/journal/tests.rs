@@ -347,6 +347,38 @@ fn who_is_found_to_be_protected_goes_on_no_paper() {
     assert_eq!(protected(&journal), [(1, false), (3, true), (4, false)]);
 }
 
+/// A place stands nowhere else: one that is changed on disk would be a statement that is never sent, or sent again.
+#[test]
+fn a_changed_place_is_noticed() {
+    let place = Place::new();
+    let journal = place.released("run", &[ELSE_PAPER; 5]);
+    wait(journal.route(vec![mailbox(2, 0), mailbox(3, 1), mailbox(4, 1)])).unwrap();
+    wait(journal.intend(intent(4, 1, 1))).unwrap();
+    drop(journal);
+    let file = place.run("run").join("journal.sqlite");
+    let conn = Connection::open(&file).unwrap();
+    let places: Vec<u8> = conn.query_row("SELECT places FROM place", [], |row| row.get(0)).unwrap();
+    let mut noticed = 0;
+    for bit in 0..6 * 32 {
+        let mut changed = places.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        conn.execute("UPDATE place SET places = ?1", [&changed]).unwrap();
+        match Journal::open(&place.run("run"), &place.installation) {
+            Err(TrackError::Damaged { .. } | TrackError::Storage { .. }) => noticed += 1,
+            Err(other) => panic!("{other}"),
+            // Why it waits for its look-up, the wish for paper, or whether it was tried.
+            Ok(journal) => {
+                let waiting = journal.to_look_up(0, 9).unwrap().len() + journal.open_intents().unwrap().len();
+                assert_eq!(waiting, 3, "bit {bit}");
+                drop(journal);
+            }
+        }
+    }
+    assert!(noticed > 6 * 2, "{noticed}");
+    conn.execute("UPDATE place SET places = ?1", [&places]).unwrap();
+    assert_eq!(ordinals(&place.open("run").to_look_up(0, 9).unwrap()), [1, 5]);
+}
+
 #[test]
 fn a_person_is_found_by_every_identity_of_the_record() {
     let place = Place::new();

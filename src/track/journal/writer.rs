@@ -19,6 +19,7 @@ use super::super::installation::Installation;
 use super::mark::{self, Mark};
 use super::pages;
 use super::places::{At, Places};
+use super::schema::queue;
 use super::{
     Amend, AttemptOver, BundleRow, DigitalEnd, Intent, PaperEnd, Phase, RouteRow, RunExport, RunOperator, SETTLED,
     Settlement, StatementRow,
@@ -236,7 +237,32 @@ impl<'c> Writer<'c> {
             admitted: None,
         };
         writer.load().map_err(failed)?;
+        if writer.phase != Phase::Intake && !writer.agrees().map_err(failed)? {
+            let file = conn.path().unwrap_or_default().into();
+            return Err(TrackError::Damaged { file, what: "where statements wait is not what its sums say".into() });
+        }
         Ok(writer)
+    }
+
+    /// Whether as many wait, and where, as the sums have it: a place has no other witness.
+    fn agrees(&self) -> rusqlite::Result<bool> {
+        let mut waits: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+        for place in self.places.all() {
+            let (kind, operator) = match place.at() {
+                At::Nowhere => continue,
+                At::LookUp(_) => (queue::LOOK_UP, Some(-1)),
+                At::Operator(route) => (queue::QUEUED, self.routes.get(route as usize).map(|route| route.operator)),
+                At::UnderWay(route) => (queue::FLYING, self.routes.get(route as usize).map(|route| route.operator)),
+            };
+            let Some(operator) = operator else { return Ok(false) };
+            *waits.entry((kind, operator)).or_default() += 1;
+        }
+        let mut sums =
+            self.conn.prepare("SELECT kind, operator, count FROM tally WHERE kind IN (?1, ?2, ?3) AND count <> 0")?;
+        let sums = sums.query_map([queue::LOOK_UP, queue::QUEUED, queue::FLYING], |row| {
+            Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
+        })?;
+        Ok(sums.collect::<rusqlite::Result<BTreeMap<_, _>>>()? == waits)
     }
 
     fn load(&mut self) -> rusqlite::Result<()> {
