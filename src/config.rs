@@ -266,13 +266,24 @@ pub enum InDoubt {
 }
 
 /// Who letters are from.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Senders {
     /// The sender of an uppgiftslämnare that is not listed.
     pub default: Sender,
     /// By the uppgiftslämnare's twelve digits.
-    #[serde(flatten)]
     pub by_uppgiftslamnare: BTreeMap<String, Sender>,
+}
+
+impl<'de> Deserialize<'de> for Senders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut by_uppgiftslamnare = BTreeMap::<String, Sender>::deserialize(deserializer)?;
+        let mut default = by_uppgiftslamnare.remove("default").ok_or_else(|| de::Error::missing_field("default"))?;
+        default.names = default.id;
+        for (number, sender) in &mut by_uppgiftslamnare {
+            sender.names = Organisation::parse(number).ok();
+        }
+        Ok(Self { default, by_uppgiftslamnare })
+    }
 }
 
 /// A sender as Mina meddelanden knows it.
@@ -284,6 +295,10 @@ pub struct Sender {
     pub id: Option<Organisation>,
     /// Name shown to the recipient, 2 to 256 characters.
     pub name: String,
+    /// The one uppgiftslämnare whose name this is, by its number: that of its table, the default sender's own `id`. A letter
+    /// says of no other that it is called so.
+    #[serde(skip)]
+    pub names: Option<Organisation>,
     /// Whom to ask, at most 1024 characters.
     pub support_text: String,
     /// Web address for questions, at most 255 characters.

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use words::{Block, Words};
 
 /// Version of the renderer; recorded with every intent, since a letter is the same bytes only for the same version.
-pub const RENDERER_VERSION: u32 = 3;
+pub const RENDERER_VERSION: u32 = 4;
 
 /// File name of the document: free of personal data.
 const FILE_NAME: &str = "kontrolluppgift.pdf";
@@ -181,6 +181,7 @@ mod tests {
         let sender = Sender {
             id: None,
             name: "A".into(),
+            names: None,
             support_text: "A".into(),
             support_url: None,
             support_phone: None,
@@ -188,8 +189,11 @@ mod tests {
         };
         for form in Form::all() {
             let text = |text| Cow::Borrowed(text);
-            let statement = Kontrolluppgift::new(form, text(form.nummer()), text("165021680250"), text("2022"));
-            for correction in [false, true] {
+            let mut statement = Kontrolluppgift::new(form, text(form.nummer()), text("165021680250"), text("2022"));
+            for (correction, numbered) in [(false, false), (true, false), (false, true), (true, true)] {
+                if numbered {
+                    statement.insert(crate::domain::faltkod::UPPGIFTSLAMNAR_ID, text("165021680250"));
+                }
                 let words = words_of(&Sheet { statement: &statement, sender: &sender, correction }).unwrap();
                 assert_eq!(composer.font(&words, None), Some(0), "{form}");
                 for block in &words.blocks {
@@ -208,6 +212,7 @@ mod tests {
         let sender = Sender {
             id: None,
             name: "N".repeat(256),
+            names: None,
             support_text: "W".repeat(1024),
             support_url: Some("w".repeat(255)),
             support_phone: Some("0".repeat(255)),
