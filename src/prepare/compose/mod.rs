@@ -156,6 +156,14 @@ pub fn neutral_body(sheet: &Sheet<'_>) -> Body {
     Body { content_type: "text/html", text: html::page(&words::neutral(sheet)) }
 }
 
+/// Whether a letter shows every character of a field. Where the fonts lack one, document and paper have its code point
+/// (`U+0645`) in its place, and the HTML body has the character itself.
+///
+/// *Cost*: a scan of the bytes, unless the text has characters beyond Latin and its marks.
+pub fn is_drawn(text: &str) -> bool {
+    slow::draws(text)
+}
+
 fn words_of<'a>(sheet: &Sheet<'a>) -> Result<Words<'a>, ComposeError> {
     if sheet.statement.is_removal() {
         return Err(ComposeError::Removal);
