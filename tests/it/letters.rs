@@ -450,6 +450,19 @@ fn copies_of_ku13_and_ku14_say_that_nothing_is_to_be_declared() {
 }
 
 #[test]
+fn a_date_and_its_label_agree() {
+    let composer = Composer::new();
+    let html = |date| compose(&composer, &record(Form::KU55, &[(631, date), (640, "19990101")]), false).body.text;
+    let body = html(" 20220228 ");
+    assert!(body.contains("631 Överlåtelsedatum</th><td>2022-02-28</td>"), "{body}");
+    assert!(body.contains("640 Förvärvsdatum</th><td>1999-01-01</td>"), "{body}");
+    assert!(!body.contains("ÅÅÅÅ"), "{body}");
+    // One that is shown as it was written.
+    let body = html("2022022");
+    assert!(body.contains("631 Överlåtelsedatum (ÅÅÅÅMMDD)</th><td>2022022</td>"), "{body}");
+}
+
+#[test]
 fn subjects_are_neutral() {
     let composer = Composer::new();
     for (correction, subject) in
@@ -537,7 +550,8 @@ proptest! {
         let text = well_formed(html);
         for (field, value) in record.values() {
             let place = record.form.table().place(field).unwrap();
-            prop_assert!(text.contains(place.label), "{}", place.label);
+            let label = place.label.trim_end_matches(" (ÅÅÅÅMMDD)");
+            prop_assert!(text.contains(label), "{}", label);
             if let (Type::Belopp { .. }, Ok(number)) = (field.field().kind, value.trim().parse::<i64>()) {
                 let shown = if field == FieldIndex::of(523).unwrap() { number.to_string() } else { grouped(number) };
                 prop_assert!(text.contains(&shown), "{shown}");

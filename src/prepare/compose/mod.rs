@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use words::{Block, Words};
 
 /// Version of the renderer; recorded with every intent, since a letter is the same bytes only for the same version.
-pub const RENDERER_VERSION: u32 = 4;
+pub const RENDERER_VERSION: u32 = 5;
 
 /// File name of the document: free of personal data.
 const FILE_NAME: &str = "kontrolluppgift.pdf";

@@ -37,7 +37,7 @@ pub(super) enum Block<'a> {
 pub(super) struct Row<'a> {
     /// Fältkod, the number of the box on the form: three digits, and a blank that parts it from the label.
     pub code: ArrayString<6>,
-    /// The form's own label.
+    /// The form's own label, less how the form wants a date written.
     pub label: &'static str,
     /// What stands there, as people read it. Lines of a free address are parted by `\n`.
     pub value: Cow<'a, str>,
@@ -299,6 +299,11 @@ fn strays<'a>(statement: &'a Kontrolluppgift<'_>, table: &'static FormTable) -> 
 
 fn row<'a>(faltkod: u16, label: &'static str, kind: Type, text: &'a str) -> Row<'a> {
     let (value, number) = value(faltkod, label, kind, text);
+    // How a form wants a date written is not how the letter writes it.
+    let label = match kind {
+        Type::Datum if date_text(text).is_some() => label.strip_suffix(" (ÅÅÅÅMMDD)").unwrap_or(label),
+        _ => label,
+    };
     let mut code = ArrayString::new();
     // Fältkoder have three digits; there is room for any number of their type.
     let _ = write!(code, "{faltkod:03} ");
