@@ -288,6 +288,19 @@ fn a_report_accounts_for_every_statement_while_the_run_goes_on_and_after() {
 }
 
 #[test]
+fn a_run_of_less_than_a_minute_has_no_best_minute() {
+    let place = Place::new();
+    let journal = eventful(&place);
+    settle(&journal);
+    drop(journal);
+    let file = place.folder.path().join("report.html");
+    let told = run::ends_with(1, ["report", place.run().to_str().unwrap(), "--html", file.to_str().unwrap()]);
+    for told in [text(&told.stdout), std::fs::read_to_string(&file).unwrap()] {
+        assert!(told.contains(" letters/s delivered") && !told.contains("best minute"), "{told}");
+    }
+}
+
+#[test]
 fn a_report_is_also_a_page_that_stands_alone() {
     let place = Place::new();
     let journal = eventful(&place);
