@@ -6,7 +6,7 @@
 
 use super::findings::Finding;
 use super::{Export, read::Checked};
-use crate::domain::{FieldIndex, Organisation, faltkod, mask_people};
+use crate::domain::{FieldIndex, Kontrolluppgift, Organisation, faltkod, mask_people};
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
 
@@ -37,9 +37,15 @@ impl<W: Write> Rejects<W> {
                 .binary_search_by_key(&finding.ordinal, |checked| checked.span.ordinal)
                 .ok()
                 .and_then(|place| batch.get(place));
-            self.line(export, checked, finding)?;
+            let statement = checked.and_then(|checked| export.record(&checked.span).ok());
+            self.line(statement.as_ref(), finding)?;
         }
         Ok(())
+    }
+
+    /// Writes the lines of what was found across records, which are not at hand any more: without employer and number.
+    pub fn write_across(&mut self, findings: &[Finding]) -> io::Result<()> {
+        findings.iter().filter(|finding| finding.is_error()).try_for_each(|finding| self.line(None, finding))
     }
 
     /// Ends the file.
@@ -48,12 +54,11 @@ impl<W: Write> Rejects<W> {
         Ok(self.to)
     }
 
-    fn line(&mut self, export: &Export, checked: Option<&Checked>, finding: &Finding) -> io::Result<()> {
-        let statement = checked.and_then(|checked| export.record(&checked.span).ok());
-        let text = |field| statement.as_ref().and_then(|statement| statement.text(field)).unwrap_or_default();
+    fn line(&mut self, statement: Option<&Kontrolluppgift<'_>>, finding: &Finding) -> io::Result<()> {
+        let text = |field| statement.and_then(|statement| statement.text(field)).unwrap_or_default();
         let ordinal = if finding.ordinal == 0 { String::new() } else { finding.ordinal.to_string() };
         let employer = Organisation::parse(text(faltkod::UPPGIFTSLAMNAR_ID)).map(|id| id.to_string());
-        let number = statement.as_ref().and_then(|statement| statement.integer(faltkod::SPECIFIKATIONSNUMMER));
+        let number = statement.and_then(|statement| statement.integer(faltkod::SPECIFIKATIONSNUMMER));
         // What is out of range may be anything.
         let number = number.filter(|number| NUMBERS.contains(number)).map(|number| number.to_string());
         let number = number.unwrap_or_default();
