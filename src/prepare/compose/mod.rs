@@ -160,8 +160,9 @@ pub fn neutral_body(sheet: &Sheet<'_>) -> Body {
 /// (`U+0645`) in its place, and the HTML body has the character itself.
 ///
 /// *Cost*: a scan of the bytes, unless the text has characters beyond Latin and its marks.
+#[inline]
 pub fn is_drawn(text: &str) -> bool {
-    slow::draws(text)
+    text.bytes().all(|byte| byte < slow::FIRST_LACKING) || slow::draws(text)
 }
 
 fn words_of<'a>(sheet: &Sheet<'a>) -> Result<Words<'a>, ComposeError> {

@@ -39,16 +39,11 @@ static FILES: [&[u8]; 2] = [include_bytes!("font/wide.ttf"), include_bytes!("fon
 const MOST_CODES: usize = 50;
 
 /// Below this byte no character of UTF-8 begins that the fonts lack and a letter shows: U+0378 is the first.
-const FIRST_LACKING: u8 = 0xcd;
+pub(super) const FIRST_LACKING: u8 = 0xcd;
 
 /// Whether the fonts have every character of a text as a letter shows it, so that no code point stands in its place.
-///
-/// *Cost*: a scan of the bytes, unless the text has characters beyond Latin and its marks.
 pub(super) fn draws(text: &str) -> bool {
     static MAPS: OnceLock<Vec<Charmap<'static>>> = OnceLock::new();
-    if text.is_ascii() || text.bytes().fold(0, u8::max) < FIRST_LACKING {
-        return true;
-    }
     let maps = MAPS.get_or_init(|| {
         FILES.into_iter().filter_map(|file| FontRef::new(file).ok()).map(|reader| reader.charmap()).collect()
     });
@@ -340,6 +335,7 @@ fn kind(error: &KrillaError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::is_drawn;
     use super::*;
 
     #[test]
@@ -351,10 +347,12 @@ mod tests {
             let text = format!("a{c}b");
             let shown = slow.drawable(&clean(&text)).into_owned();
             let coded = shown.contains("U+") || shown.contains(char::REPLACEMENT_CHARACTER) && c != '\u{fffd}';
-            assert_eq!(draws(&text), !coded, "U+{:04X}", u32::from(c));
+            assert_eq!(is_drawn(&text), !coded, "U+{:04X}", u32::from(c));
             lacking += usize::from(coded);
         }
         assert!(lacking > 1_000_000);
-        assert!(draws("Åsa Öberg Łukasz Анна Ελένη 🦊") && !draws("Åsa مريم") && !draws("王") && !draws("ნინო"));
+        assert!(
+            is_drawn("Åsa Öberg Łukasz Анна Ελένη 🦊") && !is_drawn("Åsa مريم") && !is_drawn("王") && !is_drawn("ნინო")
+        );
     }
 }
