@@ -80,6 +80,7 @@ fn letters(c: &mut Criterion<ProcessorTime>) {
     let sender = Sender {
         id: None,
         name: "Statens servicecenter".into(),
+        names: None,
         support_text: "Har du frågor om kontrolluppgiften? Kontakta löneavdelningen.".into(),
         support_url: Some("https://www.example.se/kontrolluppgift".into()),
         support_phone: Some("0771-00 00 00".into()),

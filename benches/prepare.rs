@@ -81,6 +81,7 @@ fn statement(criterion: &mut Criterion<ProcessorTime>, signers: &[(&str, [Arc<dy
     let sender = Sender {
         id: None,
         name: "Kommun A".into(),
+        names: None,
         support_text: "Har du frågor om din kontrolluppgift? Kontakta löneavdelningen hos din arbetsgivare.".into(),
         support_url: Some("https://www.kommun-a.test/kontrolluppgift".into()),
         support_phone: Some("010-000 00 00".into()),

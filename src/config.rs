@@ -56,7 +56,8 @@ pub struct Installation {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Run {
-    /// When everything must have left, RFC 3339 with zone; reports tell whether it will hold.
+    /// When everything must have left, RFC 3339 with zone, `"2027-01-31T23:59:00+01:00"`; reports tell whether it will hold.
+    #[serde(deserialize_with = "deadline")]
     pub deadline: Option<jiff::Timestamp>,
     /// A FaR answer older than this is asked again before sending. Default 24 h.
     #[serde(deserialize_with = "duration")]
@@ -65,7 +66,8 @@ pub struct Run {
     pub max_rejected_share: f64,
     /// Greatest size of one record in bytes. Default 65 536.
     pub record_limit_bytes: u32,
-    /// Greatest size of a whole request in bytes, at least 65 536. Default 2 000 000 (the infrastructure's 2 MB, counted strictly).
+    /// Greatest size of a whole request in bytes, from 65 536 to 2 000 000, the default (the infrastructure's 2 MB, counted
+    /// strictly).
     pub message_limit_bytes: usize,
     /// Keeps the staged copy of the export after the run. Default false.
     pub keep_export: bool,
@@ -174,7 +176,7 @@ pub struct Far {
     /// Absent: always.
     #[serde(default, deserialize_with = "windows")]
     pub windows: Windows,
-    /// Calls under way at once. Default 4.
+    /// Calls under way at once, at most 10 000. Default 4.
     #[serde(default = "Far::concurrency")]
     pub concurrency: usize,
     /// Ids in one call, 1 to 1000 (the contract's limit, and the default).
@@ -216,7 +218,7 @@ pub struct Operator {
     /// When letters may leave to it: days and hours in Europe/Stockholm, as in `[far]`. Absent: always.
     #[serde(default, deserialize_with = "windows")]
     pub windows: Windows,
-    /// Requests under way at once: also the most that a kill can leave in doubt. Default 16.
+    /// Requests under way at once, at most 10 000: also the most that a kill can leave in doubt. Default 16.
     #[serde(default = "Operator::concurrency")]
     pub concurrency: usize,
     /// Longest wait for a connection. Default 5 s.
@@ -266,13 +268,24 @@ pub enum InDoubt {
 }
 
 /// Who letters are from.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Senders {
     /// The sender of an uppgiftslämnare that is not listed.
     pub default: Sender,
     /// By the uppgiftslämnare's twelve digits.
-    #[serde(flatten)]
     pub by_uppgiftslamnare: BTreeMap<String, Sender>,
+}
+
+impl<'de> Deserialize<'de> for Senders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut by_uppgiftslamnare = BTreeMap::<String, Sender>::deserialize(deserializer)?;
+        let mut default = by_uppgiftslamnare.remove("default").ok_or_else(|| de::Error::missing_field("default"))?;
+        default.names = default.id;
+        for (number, sender) in &mut by_uppgiftslamnare {
+            sender.names = Organisation::parse(number).ok();
+        }
+        Ok(Self { default, by_uppgiftslamnare })
+    }
 }
 
 /// A sender as Mina meddelanden knows it.
@@ -284,9 +297,13 @@ pub struct Sender {
     pub id: Option<Organisation>,
     /// Name shown to the recipient, 2 to 256 characters.
     pub name: String,
+    /// The one uppgiftslämnare whose name this is, by its number: that of its table, the default sender's own `id`. A letter
+    /// says of no other that it is called so.
+    #[serde(skip)]
+    pub names: Option<Organisation>,
     /// Whom to ask, at most 1024 characters.
     pub support_text: String,
-    /// Web address for questions, at most 255 characters.
+    /// Web address for questions, http or https, at most 255 characters.
     pub support_url: Option<String>,
     /// Telephone for questions.
     pub support_phone: Option<String>,
@@ -327,7 +344,7 @@ pub enum Policy {
 pub struct Channels {
     /// Where no rule fits.
     pub default: Policy,
-    /// Rules; the first that fits decides.
+    /// Rules; the first that fits decides. One that can never decide is refused.
     pub rules: Vec<ChannelRule>,
 }
 
@@ -343,6 +360,14 @@ pub struct ChannelRule {
     pub form: Option<Form>,
     /// What then.
     pub policy: Policy,
+}
+
+impl ChannelRule {
+    /// Whether it fits whatever the other one fits.
+    fn takes_all_of(&self, other: &Self) -> bool {
+        (self.uppgiftslamnare.is_none() || self.uppgiftslamnare == other.uppgiftslamnare)
+            && (self.form.is_none() || self.form == other.form)
+    }
 }
 
 impl Channels {
@@ -405,9 +430,10 @@ impl Config {
         let mut config: Config = toml::from_str(&text)
             .map_err(|error| Error::because(Exit::Settings, format!("in the settings {}", file.display()), error))?;
         config.file = file.to_path_buf();
+        // Before paths are joined: an empty one would become the file's own folder.
+        config.check()?;
         let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
         config.paths().into_iter().for_each(|path| *path = folder.join(&*path));
-        config.check()?;
         Ok(config)
     }
 
@@ -441,11 +467,23 @@ impl Config {
     fn check(&self) -> Result<()> {
         let wrong =
             |what: String| Err(Error::new(Exit::Settings, format!("in the settings {}: {what}", self.file.display())));
+        let folder = self.paper.as_ref().and_then(|paper| paper.folder.as_ref());
+        let paths = [
+            ("installation.state", Some(&self.installation.state)),
+            ("installation.key_file", Some(&self.installation.key_file)),
+            ("paper.folder", folder),
+            ("protected", self.protected.as_ref()),
+        ];
+        for (key, path) in paths {
+            if path.is_some_and(|path| path.to_string_lossy().trim().is_empty()) {
+                return wrong(format!("{key} is empty; name a path"));
+            }
+        }
         if !(1..=1000).contains(&self.far.batch) {
             return wrong("far.batch is from 1 to 1000".into());
         }
-        if self.far.concurrency == 0 {
-            return wrong("far.concurrency is at least 1".into());
+        if !(1..=MOST_AT_ONCE).contains(&self.far.concurrency) {
+            return wrong(format!("far.concurrency is from 1 to {MOST_AT_ONCE}"));
         }
         if !(0.0..=1.0).contains(&self.run.max_rejected_share) {
             return wrong("run.max_rejected_share is from 0 to 1".into());
@@ -453,8 +491,8 @@ impl Config {
         if !(1024..=16 * 1024 * 1024).contains(&self.run.record_limit_bytes) {
             return wrong("run.record_limit_bytes is from 1024 to 16777216".into());
         }
-        if self.run.message_limit_bytes < LEAST_MESSAGE_BYTES {
-            return wrong(format!("run.message_limit_bytes is at least {LEAST_MESSAGE_BYTES}"));
+        if !(LEAST_MESSAGE_BYTES..=MOST_MESSAGE_BYTES).contains(&self.run.message_limit_bytes) {
+            return wrong(format!("run.message_limit_bytes is from {LEAST_MESSAGE_BYTES} to {MOST_MESSAGE_BYTES}"));
         }
         if self.run.threads.is_some_and(|threads| !(1..=MOST_THREADS).contains(&threads)) {
             return wrong(format!("run.threads is from 1 to {MOST_THREADS}; without it all processors are used"));
@@ -479,19 +517,35 @@ impl Config {
             if *name != *id.to_string() && !names.insert(name.to_lowercase()) {
                 return wrong(format!("operator {id} is named {name:?}, as another operator is; name it otherwise"));
             }
-            if operator.concurrency == 0 {
-                return wrong(format!("the concurrency of operator {name} ({id}) is at least 1"));
+            if !(1..=MOST_AT_ONCE).contains(&operator.concurrency) {
+                return wrong(format!("the concurrency of operator {name} ({id}) is from 1 to {MOST_AT_ONCE}"));
             }
             if operator.attempts == 0 {
                 return wrong(format!("the attempts of operator {name} ({id}) are at least 1"));
             }
         }
-        for (id, sender) in
+        for (place, rule) in self.channels.rules.iter().enumerate() {
+            let before = self.channels.rules.iter().take(place).position(|before| before.takes_all_of(rule));
+            if let Some(before) = before {
+                return wrong(format!(
+                    "rule {} of channels.rules never applies: rule {} takes all that it would, and the first that fits \
+                     decides",
+                    place + 1,
+                    before + 1
+                ));
+            }
+        }
+        for (key, sender) in
             self.senders.by_uppgiftslamnare.iter().chain([(&"default".to_owned(), &self.senders.default)])
         {
-            if id != "default" && Organisation::parse(id).is_err() {
-                return wrong("a key under [senders] is neither `default` nor a valid twelve-digit number".into());
-            }
+            // As an organisation shows itself: the number of a person is masked.
+            let table = match Organisation::parse(key) {
+                Ok(number) => format!("senders.{number}"),
+                Err(_) if key == "default" => "senders.default".to_owned(),
+                Err(_) => {
+                    return wrong("a key under [senders] is neither `default` nor a valid twelve-digit number".into());
+                }
+            };
             let limits = [
                 ("name", 2, 256, Some(&sender.name)),
                 ("support_text", 1, 1024, Some(&sender.support_text)),
@@ -500,10 +554,17 @@ impl Config {
                 ("support_email", 5, 256, sender.support_email.as_ref()),
             ];
             for (key, least, most, value) in limits {
-                let length = value.map_or(least, |value| value.chars().count());
-                if !(least..=most).contains(&length) {
-                    return wrong(format!("senders: {key} has from {least} to {most} characters"));
+                // Blanks around it are no part of what is read.
+                let fits = |value: &String| value.trim().chars().count() >= least && value.chars().count() <= most;
+                if !value.is_none_or(fits) {
+                    return wrong(format!("{table}.{key} has from {least} to {most} characters, and not only blanks"));
                 }
+            }
+            if !sender.support_url.as_deref().is_none_or(is_web_address) {
+                return wrong(format!(
+                    "{table}.support_url is a web address without blanks or letters beyond ASCII, as \
+                     \"https://www.example.se/kontrolluppgift\""
+                ));
             }
         }
         Ok(())
@@ -513,6 +574,11 @@ impl Config {
 /// Least size that requests may be limited to: an ordinary one has some 26,000 bytes, and with a smaller limit every letter
 /// would fail.
 const LEAST_MESSAGE_BYTES: usize = 65_536;
+/// Greatest size that requests may be limited to: the infrastructure takes no larger ones.
+const MOST_MESSAGE_BYTES: usize = 2_000_000;
+/// Most requests under way at once: each is a connection of its own, and at a second an answer this is more than any
+/// machine signs.
+const MOST_AT_ONCE: usize = 10_000;
 /// Most CPU threads: more than any machine that this is for has processors.
 const MOST_THREADS: usize = 1024;
 
@@ -537,6 +603,23 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
         Some(total_ms) if total_ms > 0 => Ok(Duration::from_millis(total_ms)),
         _ => Err(de::Error::custom("a time is a whole number above 0 and ms, s, m, h or d, as \"30s\"")),
     }
+}
+
+fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff::Timestamp>, D::Error> {
+    let text = String::deserialize(deserializer).ok();
+    let moment = text.and_then(|text| text.parse().ok());
+    moment.map(Some).ok_or_else(|| {
+        de::Error::custom("a deadline is a date, a time and a zone in quotes, as \"2027-01-31T23:59:00+01:00\"")
+    })
+}
+
+/// Whether a text can stand as a link: http or https and only characters of a URL.
+pub fn is_web_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte))
+    })
 }
 
 fn windows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Windows, D::Error> {
@@ -594,13 +677,25 @@ mod tests {
         [senders.default]
         name = "Kommun"
         support_text = "Fråga"
+        # sender
+        [senders.165021680250]
+        name = "Bolag"
+        support_text = "Fråga"
+        # listed
+        [channels]
+        default = "paper"
+        # rules
     "#;
 
     /// What is said of the settings with something replaced.
     fn said(from: &str, to: &str) -> Option<String> {
-        let file = tempfile::NamedTempFile::new().unwrap();
         let text = SETTINGS.replacen(from, to, 1);
         assert!(from == to || text != SETTINGS, "{from} is not there");
+        said_of(&text)
+    }
+
+    fn said_of(text: &str) -> Option<String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let error = Config::read(file.path()).err()?;
         assert_eq!(error.exit(), Exit::Settings);
@@ -612,14 +707,20 @@ mod tests {
     #[test]
     fn what_no_run_could_do_with_is_refused_by_name() {
         assert_eq!(said("", ""), None);
-        for fits in ["threads = 1024", "message_limit_bytes = 65536"] {
+        for fits in [
+            "threads = 1024",
+            "message_limit_bytes = 65536",
+            "message_limit_bytes = 2000000",
+            "deadline = \"2027-01-31T23:59:00+01:00\"",
+        ] {
             assert_eq!(said("# run", fits), None, "{fits}");
         }
         assert_eq!(said("# first", "attempts = 1"), None);
         for (from, to, words) in [
             ("# run", "threads = 0", "run.threads is from 1 to 1024"),
             ("# run", "threads = 1025", "run.threads is from 1 to 1024"),
-            ("# run", "message_limit_bytes = 65535", "run.message_limit_bytes is at least 65536"),
+            ("# run", "message_limit_bytes = 65535", "run.message_limit_bytes is from 65536 to 2000000"),
+            ("# run", "message_limit_bytes = 2000001", "run.message_limit_bytes is from 65536 to 2000000"),
             ("# first", "attempts = 0", "attempts of operator Operatör Ett (165021680250)"),
             ("# first", "concurrency = 0", "concurrency of operator Operatör Ett (165021680250)"),
             ("Operatör Två", "operatör ETT", "operator 162021003898 is named \"operatör ETT\", as another"),
@@ -632,5 +733,82 @@ mod tests {
             assert!(said.contains(words), "{words}: {said}");
         }
         assert!(said("162021003898", "far").is_some());
+    }
+
+    #[test]
+    fn what_could_not_be_meant_is_refused_by_name() {
+        let rule = |conditions: &str| format!("[[channels.rules]]\n{conditions}\npolicy = \"hold\"\n");
+        let rules = |of: &[&str]| of.iter().map(|conditions| rule(conditions)).collect::<String>();
+        let (form, other) = ("form = \"KU10\"", "form = \"KU13\"");
+        let (who, one) = ("uppgiftslamnare = \"165021680250\"", "uppgiftslamnare = \"165021680250\"\nform = \"KU10\"");
+        let never = "rule 2 of channels.rules never applies: rule 1 takes all";
+        let sender = "senders.165021680250.";
+        let url = format!("{sender}support_url is a web address");
+        for fits in ["support_url = \"https://www.example.se/a?b=c\"", "support_url = \"http://example.se\""] {
+            assert_eq!(said("# listed", fits), None, "{fits}");
+        }
+        assert_eq!(said("# first", "concurrency = 10000"), None);
+        assert_eq!(said("# rules", &rules(&[one, who, form, other, ""])), None);
+        let wrong = [
+            ("\"state\"", "\"\"", "installation.state is empty"),
+            ("\"key\"", "\" \"", "installation.key_file is empty"),
+            ("# listed", "[paper]\nsupplier_certificate = \"a\"\nfolder = \"\"", "paper.folder is empty"),
+            (
+                "# first",
+                "concurrency = 10001",
+                "concurrency of operator Operatör Ett (165021680250) is from 1 to 10000",
+            ),
+            ("rate_per_s = 5", "rate_per_s = 5\nconcurrency = 10001", "far.concurrency is from 1 to 10000"),
+            ("\"Kommun\"", "\"K\"", "senders.default.name has from 2 to 256 characters"),
+            ("\"Kommun\"", "\"\\u00a0   \"", "senders.default.name has from 2 to 256 characters, and not only blanks"),
+            ("\"Bolag\"", "\"  B \"", "senders.165021680250.name has from 2 to 256 characters"),
+            ("# listed", "support_phone = \" \"", "senders.165021680250.support_phone has from 1"),
+            ("# listed", "support_url = \"www.example.se\"", &url),
+            ("# listed", "support_url = \"ftp://example.se\"", &url),
+            ("# listed", "support_url = \"https://\"", &url),
+            ("# listed", "support_url = \"https:///a\"", &url),
+            ("# listed", "support_url = \"https://exa mple.se\"", &url),
+            ("# rules", &rules(&[form, form]), never),
+            ("# rules", &rules(&["", who]), never),
+            ("# rules", &rules(&[who, one]), never),
+            ("# rules", &rules(&[other, who, "", one]), "rule 4 of channels.rules never applies: rule 2 takes all"),
+        ];
+        for (from, to, words) in wrong {
+            let said = said(from, to).expect(to);
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        // The number of a person is not told.
+        let person = SETTINGS.replace("[senders.165021680250]", "[senders.195111232079]").replace("\"Bolag\"", "\" \"");
+        let said = said_of(&person).unwrap();
+        assert!(said.contains("senders.************.name") && !said.contains("195111232079"), "{said}");
+    }
+
+    #[test]
+    fn a_deadline_is_shown_how_it_is_written() {
+        for wrong in ["\"2027-01-31\"", "\"2027-01-31 23:59\"", "2027-01-31T23:59:00+01:00", "\"tonight\"", "5"] {
+            let text = SETTINGS.replace("# run", &format!("deadline = {wrong}"));
+            let line = 1 + text.lines().position(|line| line.contains("deadline")).unwrap();
+            let error = toml::from_str::<Config>(&text).unwrap_err().to_string();
+            let told = error.contains("as \"2027-01-31T23:59:00+01:00\"") && error.contains(&format!("line {line},"));
+            assert!(told, "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_a_sender_is_told_at_its_own_table() {
+        let begins = |text: &str| 1 + text.lines().position(|line| line.contains("[senders.165021680250]")).unwrap();
+        let text = SETTINGS.replacen("name = \"Bolag\"\n        support_text = \"Fråga\"", "name = \"Bolag\"", 1);
+        assert_ne!(text, SETTINGS);
+        let error = toml::from_str::<Config>(&text).unwrap_err().to_string();
+        let told =
+            error.contains("missing field `support_text`") && error.contains(&format!("line {},", begins(&text)));
+        assert!(told, "{error}");
+        let text = SETTINGS.replacen("# listed", "telephone = \"1\"", 1);
+        let line = 1 + text.lines().position(|line| line.contains("telephone")).unwrap();
+        let error = toml::from_str::<Config>(&text).unwrap_err().to_string();
+        assert!(error.contains("telephone") && error.contains(&format!("line {line},")), "{error}");
+        let text = SETTINGS.replacen("[senders.default]", "[senders.162021003898]", 1);
+        let error = toml::from_str::<Config>(&text).unwrap_err().to_string();
+        assert!(error.contains("missing field `default`"), "{error}");
     }
 }

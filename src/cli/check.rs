@@ -42,10 +42,10 @@ pub struct Check {
     #[arg(long, value_name = "FILE")]
     findings: Option<PathBuf>,
     /// Writes the errors to a file for a spreadsheet, tab-separated: ordinal, employer, form, specifikationsnummer,
-    /// rule, label, meaning.
+    /// rule, label, meaning, export, offset.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
-    /// Adds the recipients' identities to the rejects. The log says who did it.
+    /// Adds the recipients' identities to the rejects, after the meaning. The log says who did it.
     #[arg(long, requires = "rejects")]
     unmask: bool,
     /// Prints the result as JSON (testdata/schemas/check.json).
@@ -412,7 +412,8 @@ impl Tally {
         if let Some((path, mut file)) = self.findings.take() {
             file.flush().map_err(|error| unwritable(&path, error))?;
         }
-        if let Some((path, rejects)) = self.rejects.take() {
+        if let Some((path, mut rejects)) = self.rejects.take() {
+            rejects.write_across(&findings).map_err(|error| unwritable(&path, error))?;
             rejects.finish().map_err(|error| unwritable(&path, error))?;
         }
         let seconds = self.started.elapsed().as_secs_f64();

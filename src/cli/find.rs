@@ -252,6 +252,17 @@ fn found(
     }
 }
 
+impl Found {
+    /// The outcome, or where that is the paper half's alone, both.
+    fn headline(&self) -> String {
+        let outcome = spaced(self.outcome);
+        match self.outcome {
+            "held" | "failed" | "pending" if self.delivered.is_some() => format!("delivered, on paper {outcome}"),
+            _ => outcome,
+        }
+    }
+}
+
 fn elsewhere(runs: &[OtherRun]) -> String {
     let told = runs.iter().map(|of| match (&of.at, &of.trans_id) {
         (Some(at), Some(trans_id)) => format!(" Run {} sent it on {} (TransId {trans_id}).", of.run, moment(*at)),
@@ -286,6 +297,9 @@ fn answer(
         Outcome::Delivered | Outcome::DeliveredAndPaper => {}
         Outcome::Paper if reason == Reason::None => {}
         Outcome::Paper => parts.push(format!("On paper since {why}.")),
+        // The paper half names the outcome. It is the last to end: nothing is told so of a mailbox.
+        Outcome::Held | Outcome::Failed if delivered.is_some() => parts.push(format!("Not on paper: {why}.")),
+        Outcome::Pending if delivered.is_some() => parts.push(format!("Not on paper yet: {why}.")),
         Outcome::Held => parts.push(format!("Held back, not sent: {why}.")),
         Outcome::Rejected => parts.push("Not sent: the record breaks a rule; the findings tell which.".into()),
         Outcome::Removal => parts.push("Not sent: the record removes an earlier one.".into()),
@@ -354,7 +368,7 @@ fn text(answer: &Answer) -> String {
             of.form.unwrap_or("Statement"),
             of.employer.as_deref().unwrap_or("an unknown employer"),
             of.ordinal,
-            spaced(of.outcome)
+            of.headline()
         ));
         lines.push(format!("  {}", of.answer));
         if let Some(id) = of.message_id.as_ref().filter(|_| !of.history.is_empty()) {

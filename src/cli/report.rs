@@ -160,11 +160,11 @@ fn write_text(out: &mut String, report: &Numbers) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "\nRequests {}, of which {} were surely not accepted; {:.1} letters/s delivered, best minute {:.1}/s",
+        "\nRequests {}, of which {} were surely not accepted; {:.1} letters/s delivered{}",
         grouped(report.requests),
         grouped(report.retries),
         report.rates.delivered_per_s,
-        report.rates.best_minute_per_s
+        report.rates.best_minute_in_words().map(|best| format!(", {best}")).unwrap_or_default()
     )?;
     let (full, resumed) = report.handshakes.values().fold((0, 0), |all, of| (all.0 + of.full, all.1 + of.resumed));
     if full + resumed > 0 {

@@ -790,6 +790,40 @@ mod tests {
     }
 
     #[test]
+    fn a_character_that_letters_cannot_print_is_a_warning_of_the_first_field_that_has_one() {
+        // A removal is no letter, whatever else is wrong with it.
+        let removed = record(5, "علي").replace(
+            "<ku:ErsEjSocAvg faltkod=\"031\">335000</ku:ErsEjSocAvg>",
+            "<ku:Borttag faltkod=\"205\">1</ku:Borttag>",
+        );
+        let twice = record(4, "中").replace(
+            "</ku:Fornamn></ku:InkomsttagareKU10>",
+            "</ku:Fornamn><ku:Efternamn faltkod=\"217\">文</ku:Efternamn></ku:InkomsttagareKU10>",
+        );
+        let records = [record(1, "Åsa Żółć"), record(2, "Анна Ελένη – 🦊"), record(3, "Åsa مريم"), twice, removed];
+        let (text, spans) = export(&records, &[]);
+        let seen = read_bytes(text.as_bytes());
+        let told: Vec<_> = seen
+            .findings
+            .iter()
+            .filter(|of| of.rule != "055")
+            .map(|of| (of.ordinal, of.rule.as_ref(), of.faltkod, of.offset as usize, of.severity))
+            .collect();
+        let rule = "utskick.character-not-printed";
+        let at = |place: usize, field: &str| spans[place].0 + records[place].find(field).expect("there");
+        assert_eq!(
+            told,
+            [
+                (3, rule, Some(216), at(2, "<ku:Fornamn"), Severity::Warning),
+                (4, rule, Some(216), at(3, "<ku:Fornamn"), Severity::Warning)
+            ]
+        );
+        assert!(!seen.findings.iter().any(|finding| finding.message.contains(['م', '中'])));
+        let summary = seen.summary.expect("readable");
+        assert_eq!((summary.valid, summary.rejected, summary.slow), (4, 1, 0));
+    }
+
+    #[test]
     fn content_and_key_do_not_depend_on_how_values_are_written() {
         let usual = record(7, "Åsa");
         let odd = usual

@@ -75,9 +75,7 @@ pub(super) fn read(run: &Run) -> Result<Released> {
         Some(export) => export.content(ordinal, place, &*run.installation).map_err(intake::IntakeError::into_error),
         None => Err(Error::new(Exit::Storage, "an export is no longer open")),
     })?;
-    if let Some(export) = run.exports.first() {
-        findings.write(export, &[], &found)?;
-    }
+    findings.write_across(&found)?;
     findings.finish()?;
     run.installation.disk().sync_folder(&run.folder).map_err(unwritable)?;
     let amendments: Vec<Amend> = amendments
@@ -222,11 +220,21 @@ impl FindingsFiles {
     }
 
     fn write(&mut self, export: &Export, batch: &[Checked], found: &[Finding]) -> Result<()> {
+        self.write_findings(found)?;
+        self.rejects.write(export, batch, found).map_err(unwritable)
+    }
+
+    fn write_across(&mut self, found: &[Finding]) -> Result<()> {
+        self.write_findings(found)?;
+        self.rejects.write_across(found).map_err(unwritable)
+    }
+
+    fn write_findings(&mut self, found: &[Finding]) -> Result<()> {
         for finding in found {
             serde_json::to_writer(&mut self.findings, finding).map_err(|error| unwritable(error.into()))?;
             self.findings.write_all(b"\n").map_err(unwritable)?;
         }
-        self.rejects.write(export, batch, found).map_err(unwritable)
+        Ok(())
     }
 
     fn finish(self) -> Result<()> {

@@ -372,6 +372,7 @@ mod tests {
         let sender = config::Sender {
             id: None,
             name: "Kommun A".into(),
+            names: None,
             support_text: "Fråga oss.".into(),
             support_url: None,
             support_phone: None,

@@ -187,6 +187,15 @@ pub struct Rates {
     pub best_minute_per_s: f64,
 }
 
+impl Rates {
+    /// The best minute in words, where there is one to tell: a run that filled no minute of the clock has less in each than
+    /// its average would give.
+    pub fn best_minute_in_words(&self) -> Option<String> {
+        let is_one = self.best_minute_per_s > 0.0 && self.best_minute_per_s >= self.delivered_per_s;
+        is_one.then(|| format!("best minute {:.1} letters/s", self.best_minute_per_s))
+    }
+}
+
 /// What ended when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Throughput {
@@ -443,4 +452,20 @@ fn tempo(reader: &JournalReader) -> Result<(Rates, Throughput, Option<Timestamp>
     };
     let moment = |second| Timestamp::from_second(second).ok();
     Ok((rates, Throughput { start: moment(first), bucket_s: bucket_s as u64, series }, moment(last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_best_minute_is_never_below_the_average() {
+        let told = |delivered_per_s, best_minute_per_s| {
+            Rates { delivered_per_s, ended_per_s: delivered_per_s, best_minute_per_s }.best_minute_in_words()
+        };
+        assert_eq!(told(2.0, 3.25).as_deref(), Some("best minute 3.2 letters/s"));
+        assert_eq!(told(2.0, 2.0).as_deref(), Some("best minute 2.0 letters/s"));
+        assert_eq!(told(20.0, 3.0), None);
+        assert_eq!(told(0.0, 0.0), None);
+    }
 }

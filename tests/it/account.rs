@@ -289,6 +289,19 @@ fn a_report_accounts_for_every_statement_while_the_run_goes_on_and_after() {
 }
 
 #[test]
+fn a_run_of_less_than_a_minute_has_no_best_minute() {
+    let place = Place::new();
+    let journal = eventful(&place);
+    settle(&journal);
+    drop(journal);
+    let file = place.folder.path().join("report.html");
+    let told = run::ends_with(1, ["report", place.run().to_str().unwrap(), "--html", file.to_str().unwrap()]);
+    for told in [text(&told.stdout), std::fs::read_to_string(&file).unwrap()] {
+        assert!(told.contains(" letters/s delivered") && !told.contains("best minute"), "{told}");
+    }
+}
+
+#[test]
 fn a_report_is_also_a_page_that_stands_alone() {
     let place = Place::new();
     let journal = eventful(&place);
@@ -448,6 +461,39 @@ fn customer_service_gets_an_answer_for_every_outcome() {
     assert_eq!(one["correction"], true);
     let told = run::ends_with(0, ["find", place.run().to_str().unwrap(), "--person-id", PEOPLE[0]]);
     assert!(text(&told.stdout).contains("TransId TRANS-1"));
+}
+
+#[test]
+fn what_is_delivered_is_not_told_as_held_for_its_paper() {
+    let place = Place::new();
+    let both = Fate::Send { digital: Half::Waiting, paper: Half::Waiting };
+    let journal = place.journal(&[both, both, both]);
+    wait(async {
+        journal.route((1..=3).map(|ordinal| routed(ordinal, 0)).collect()).await.unwrap();
+        for ordinal in 1..=3 {
+            journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+            let end = End::Delivered { trans_id: format!("TRANS-{ordinal}") };
+            journal.end_digital(ended(ordinal, 1, end)).await.unwrap();
+        }
+        let ends = [(1, PaperFate::Held(Reason::NoAddress)), (2, PaperFate::Failed(Reason::PrepareFailed))];
+        let ends = ends.into_iter().map(|(ordinal, end)| PaperEnd { ordinal, end }).collect();
+        journal.end_paper(ends, None).await.unwrap();
+    });
+    let wanted = [
+        (1, "held", ": delivered, on paper held\n", "Not on paper: there is no usable postal address."),
+        (2, "failed", ": delivered, on paper failed\n", "Not on paper: the letter could not be made."),
+        (3, "pending", ": delivered, on paper pending\n", "Not on paper yet: its turn has not come."),
+    ];
+    for (ordinal, outcome, headline, sentence) in wanted {
+        let found = &find(&place, 0, PEOPLE[ordinal - 1])["statements"][0];
+        assert_eq!(found["outcome"], outcome, "the worse half names it");
+        let told = run::ends_with(0, ["find", place.run().to_str().unwrap(), "--person-id", PEOPLE[ordinal - 1]]);
+        let told = text(&told.stdout);
+        for part in [headline, "Delivered to Kivra on ", sentence] {
+            assert!(told.contains(part), "{part:?} is not in {told}");
+        }
+        assert!(!told.contains("ot sent"), "{told}");
+    }
 }
 
 #[test]

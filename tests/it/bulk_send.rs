@@ -266,6 +266,34 @@ fn too_many_rejects_stop_the_run_before_anything_is_sent() {
 }
 
 #[test]
+fn what_is_found_across_records_is_among_the_rejects() {
+    let world = World::new(&[]);
+    world.configure(|settings| settings + "\n[run]\ncross_record = \"error\"\n");
+    let (first, second) = (world.export("first.xml", 5, &[]), world.export("second.xml", 5, &["--seed", "2"]));
+    let text = std::fs::read_to_string(&second).expect("an export");
+    let end = text.find("</ku:Blankett>").expect("a record") + "</ku:Blankett>".len();
+    let begin = text.find("<ku:Blankett ").expect("a record");
+    std::fs::write(&second, format!("{}{}", &text[..end], &text[begin..])).expect("written");
+    let rejects = world.path("rejects.tsv");
+    let mut check = crate::run::utskick(["check", "--config"]);
+    check.arg(world.config()).arg("--rejects").arg(&rejects).args([&first, &second]);
+    assert_eq!(check.output().expect("starts").status.code(), Some(1));
+    let checked = std::fs::read_to_string(&rejects).expect("rejects");
+    let lines: Vec<Vec<&str>> = checked.lines().map(|line| line.split('\t').collect()).collect();
+    let [head, repeated, again] = &lines[..] else { panic!("{checked}") };
+    assert_eq!((head[0], head[4], head[7], head[8]), ("ordinal", "rule", "export", "offset"));
+    for (line, ordinal, record) in [(repeated, "6", begin), (again, "7", end)] {
+        // Without what stands in a record.
+        assert_eq!((line[0], line[1], line[3], line[7]), (ordinal, "", "", "2"), "{checked}");
+        let offset: usize = line[8].parse().expect("an offset");
+        assert!((record..record + 1000).contains(&offset), "{checked}");
+    }
+    let mut send = world.send_command(&first, "run");
+    assert_eq!(send.arg(&second).output().expect("starts").status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(world.path("run/rejects.tsv")).expect("rejects"), checked);
+}
+
+#[test]
 fn what_is_wrong_has_its_exit_code() {
     let world = World::new(&[]);
     let export = world.export("export.xml", 20, &[]);

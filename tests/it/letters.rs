@@ -5,14 +5,17 @@ use md5::{Digest as _, Md5};
 use proptest::prelude::*;
 use std::borrow::Cow;
 use std::path::Path;
-use utskick::config::Sender;
-use utskick::domain::{FieldIndex, Form, Kontrolluppgift, Letter, SchemaVersion, Type, faltkod};
+use utskick::config::{Sender, Senders};
+use utskick::domain::{
+    FieldIndex, Form, Identity, Kontrolluppgift, Letter, Organisation, SchemaVersion, Type, faltkod,
+};
 use utskick::prepare::compose::{ComposeError, Composer, Sheet, neutral_body};
 
 fn sender() -> Sender {
     Sender {
         id: None,
         name: "Statens servicecenter".into(),
+        names: None,
         support_text: "Har du frågor om kontrolluppgiften? Kontakta löneavdelningen på Statens servicecenter.".into(),
         support_url: Some("https://www.example.se/kontrolluppgift?fraga=lön&ar=2022".replace('ö', "o")),
         support_phone: Some("0771-00 00 00".into()),
@@ -231,6 +234,91 @@ fn the_document_says_what_the_record_says() {
     }
 }
 
+/// Organisations by number and name; the last is in no settings.
+const ORGANISATIONS: [(&str, &str); 4] = [
+    ("162021004748", "Kommun Alpha"),
+    ("165021680250", "Bolaget Beta"),
+    ("162021003898", "Region Gamma"),
+    ("165599990602", "Stiftelsen Delta"),
+];
+
+/// Kommun Alpha sends for all; `id` is what the default sender says of itself.
+fn senders(id: Option<&str>) -> Senders {
+    let [(_, alpha), (beta_number, beta), (gamma_number, gamma), _] = ORGANISATIONS;
+    let id = id.map(|id| format!("id = \"{id}\"")).unwrap_or_default();
+    let table = |key: &str, name: &str| format!("[{key}]\nname = \"{name}\"\nsupport_text = \"Fråga oss.\"\n");
+    let tables = [table("default", alpha) + &id + "\n", table(beta_number, beta), table(gamma_number, gamma)];
+    toml::from_str(&tables.concat()).expect("settings")
+}
+
+/// The letter as the settings' sender for its uppgiftslämnare has it.
+fn sheet<'a>(senders: &'a Senders, record: &'a Kontrolluppgift<'a>, correction: bool) -> Sheet<'a> {
+    let number = record.text(faltkod::UPPGIFTSLAMNAR_ID).and_then(|number| Organisation::parse(number).ok());
+    let sender = number.map_or(&senders.default, |number| senders.of(&number));
+    Sheet { statement: record, sender, correction }
+}
+
+#[test]
+fn a_letter_names_no_other_than_the_one_that_gives_the_statement() {
+    let folder = tempfile::tempdir().unwrap();
+    let unnamed = |number: &str| {
+        let kept: Vec<(u16, String)> = ordinary()
+            .values()
+            .map(|(field, value)| (field.field().faltkod, value.to_owned()))
+            .filter(|(code, _)| !matches!(code, 201 | 202))
+            .collect();
+        let kept: Vec<(u16, &str)> = kept.iter().map(|(code, value)| (*code, value.as_str())).collect();
+        record(Form::KU10, &[kept.as_slice(), &[(201, number)]].concat())
+    };
+    let numbered = [
+        "från uppgiftslämnaren (organisationsnummer 559999-0602) för inkomståret 2022",
+        "Uppgiftslämnaren (organisationsnummer 559999-0602) lämnar samma uppgifter till Skatteverket.",
+        "Om något är fel, kontakta uppgiftslämnaren (organisationsnummer 559999-0602), som rättar uppgifterna hos",
+    ];
+    let person = [
+        "från uppgiftslämnaren för inkomståret 2022",
+        "Uppgiftslämnaren lämnar samma uppgifter till Skatteverket.",
+        "Om något är fel, kontakta uppgiftslämnaren, som rättar uppgifterna hos Skatteverket.",
+    ];
+    let alpha = [
+        "från Kommun Alpha för inkomståret 2022",
+        "Kommun Alpha lämnar samma uppgifter till Skatteverket.",
+        "Om något är fel, kontakta Kommun Alpha. Det är uppgiftslämnaren som rättar uppgifterna hos Skatteverket.",
+    ];
+    let beta = alpha.map(|text| text.replace("Kommun Alpha", "Bolaget Beta"));
+    let gamma = alpha.map(|text| text.replace("Kommun Alpha", "Gammas skola"));
+    let owned = |texts: [&str; 3]| texts.map(str::to_owned);
+    let stranger = unnamed("165599990602");
+    let cases = [
+        (senders(None), stranger.clone(), owned(numbered)),
+        (senders(Some("162021004748")), stranger.clone(), owned(numbered)),
+        (senders(None), with(&stranger, &[(202, " \t\u{a0}\u{200b} ")]), owned(numbered)),
+        (senders(None), unnamed("195111232079"), owned(person)),
+        // Only where the settings say that the default is that organisation.
+        (senders(Some("162021004748")), unnamed("162021004748"), owned(alpha)),
+        (senders(None), unnamed("165021680250"), beta),
+        (senders(None), with(&unnamed("162021003898"), &[(202, "Gammas skola")]), gamma),
+    ];
+    let composer = Composer::new();
+    for (senders, record, expected) in &cases {
+        let sheet = sheet(senders, record, true);
+        let letter = composer.letter(&sheet).unwrap();
+        let mut texts = vec![words(&well_formed(&letter.body.text))];
+        for document in [pdf(&letter), &composer.paper(&sheet).unwrap()] {
+            texts.extend(text_of(document, folder.path()).map(|text| words(&text)));
+        }
+        for text in texts {
+            for sentence in expected {
+                assert!(text.contains(sentence.as_str()), "{sentence:?} is not in {text}");
+            }
+            assert!(text.contains(&format!("Avsändare: {}", sheet.sender.name)), "{text}");
+            // The number of a person stands in its row and nowhere else.
+            assert_eq!(text.matches("511123").count(), if expected[0] == person[0] { 2 } else { 1 }, "{text}");
+        }
+    }
+    assert_eq!(composer.slow_letters(), 0);
+}
+
 #[test]
 fn names_of_all_scripts_show() {
     let folder = tempfile::tempdir().unwrap();
@@ -362,6 +450,19 @@ fn copies_of_ku13_and_ku14_say_that_nothing_is_to_be_declared() {
 }
 
 #[test]
+fn a_date_and_its_label_agree() {
+    let composer = Composer::new();
+    let html = |date| compose(&composer, &record(Form::KU55, &[(631, date), (640, "19990101")]), false).body.text;
+    let body = html(" 20220228 ");
+    assert!(body.contains("631 Överlåtelsedatum</th><td>2022-02-28</td>"), "{body}");
+    assert!(body.contains("640 Förvärvsdatum</th><td>1999-01-01</td>"), "{body}");
+    assert!(!body.contains("ÅÅÅÅ"), "{body}");
+    // One that is shown as it was written.
+    let body = html("2022022");
+    assert!(body.contains("631 Överlåtelsedatum (ÅÅÅÅMMDD)</th><td>2022022</td>"), "{body}");
+}
+
+#[test]
 fn subjects_are_neutral() {
     let composer = Composer::new();
     for (correction, subject) in
@@ -449,7 +550,8 @@ proptest! {
         let text = well_formed(html);
         for (field, value) in record.values() {
             let place = record.form.table().place(field).unwrap();
-            prop_assert!(text.contains(place.label), "{}", place.label);
+            let label = place.label.trim_end_matches(" (ÅÅÅÅMMDD)");
+            prop_assert!(text.contains(label), "{}", label);
             if let (Type::Belopp { .. }, Ok(number)) = (field.field().kind, value.trim().parse::<i64>()) {
                 let shown = if field == FieldIndex::of(523).unwrap() { number.to_string() } else { grouped(number) };
                 prop_assert!(text.contains(&shown), "{shown}");
@@ -464,6 +566,47 @@ proptest! {
             prop_assert_eq!(whole, Md5::digest(document));
         }
         prop_assert!(composer.paper(&sheet).unwrap().starts_with(b"%PDF-1.7"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_organisation_is_named_as_another(
+        record in any_record(),
+        payer in proptest::option::of(proptest::sample::select(ORGANISATIONS.map(|(number, _)| number).to_vec())),
+        named in proptest::option::of(prop_oneof![Just(None), Just(Some(" ")), Just(Some("\u{a0}\n"))]),
+        id in proptest::option::of(proptest::sample::select(ORGANISATIONS.map(|(number, _)| number).to_vec())),
+        correction: bool,
+    ) {
+        // 202 is the right name, blank, or not there.
+        let own = ORGANISATIONS.iter().find(|(number, _)| Some(*number) == payer).map(|(_, name)| *name);
+        let named = named.and_then(|blank| blank.or(own));
+        let kept = record.values().map(|(field, value)| (field.field().faltkod, value));
+        let kept = kept.filter(|(code, _)| !matches!(code, 201 | 202));
+        let fields: Vec<(u16, &str)> =
+            kept.chain(payer.map(|number| (201, number))).chain(named.map(|name| (202, name))).collect();
+        let record = self::record(record.form, &fields);
+        // The default's name is that of the organisation whose number it has, where it has one.
+        let mut senders = senders(id);
+        if let Some((_, name)) = ORGANISATIONS.iter().find(|(number, _)| Some(*number) == id) {
+            senders.default.name = (*name).to_owned();
+        }
+        let sheet = sheet(&senders, &record, correction);
+        let text = words(&well_formed(&composer().letter(&sheet).unwrap().body.text));
+        let said = text.replace(&format!("Avsändare: {}", sheet.sender.name), "");
+        for (number, name) in ORGANISATIONS {
+            prop_assert!(Some(number) == payer || !said.contains(name), "{} {}", name, said);
+        }
+        let number = record.uppgiftslamnare().map(|number: Identity| number.expose().to_owned());
+        prop_assert_eq!(number.as_deref(), payer);
+        if let Some(payer) = payer {
+            let digits = format!("{}-{}", &payer[2..8], &payer[8..]);
+            let called = [own.unwrap().to_owned(), format!("Uppgiftslämnaren (organisationsnummer {digits})")];
+            let called = called.map(|who| format!("{who} lämnar samma uppgifter till Skatteverket."));
+            prop_assert!(called.iter().any(|sentence| said.contains(sentence)), "{}", said);
+        }
     }
 }
 

@@ -369,3 +369,19 @@ fn plain(kind: Type, version: SchemaVersion) -> String {
         Type::Text { min, .. } => "a".repeat(min.max(1)),
     }
 }
+
+#[test]
+fn a_name_that_letters_cannot_print_is_told_and_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let export = folder.path().join("export.xml");
+    run::ends_with(0, ["generate", "--statements", "20", "--out", export.to_str().unwrap()]);
+    let text = std::fs::read_to_string(&export).unwrap();
+    let (before, rest) = text.split_once("faltkod=\"216\">").expect("a first name");
+    let (_, after) = rest.split_once('<').unwrap();
+    std::fs::write(&export, format!("{before}faltkod=\"216\">ნინო<{after}")).unwrap();
+    let said = check(&export);
+    assert_eq!((said.exit, said.all(|_| true)), (0, BTreeSet::from(["utskick.character-not-printed"])));
+    let told = run::ends_with(0, ["check", export.to_str().unwrap()]).stdout;
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("utskick.character-not-printed") && told.contains("216 Förnamn"), "{told}");
+}

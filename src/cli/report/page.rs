@@ -87,11 +87,11 @@ fn write_page(out: &mut String, report: &Numbers) -> std::fmt::Result {
     section(out, "throughput", "Throughput")?;
     writeln!(
         out,
-        "<p>{:.1} letters/s delivered, {:.1} statements/s ended, best minute {:.1} letters/s. {} requests, of which {} were \
+        "<p>{:.1} letters/s delivered, {:.1} statements/s ended{}. {} requests, of which {} were \
          surely not accepted.</p>",
         report.rates.delivered_per_s,
         report.rates.ended_per_s,
-        report.rates.best_minute_per_s,
+        report.rates.best_minute_in_words().map(|best| format!(", {best}")).unwrap_or_default(),
         grouped(report.requests),
         grouped(report.retries)
     )?;

@@ -1,10 +1,12 @@
 //! What the schema demands of values and of presence, and the few remarks of our own on a single record.
 
 use super::Context;
+use crate::config::Severity;
 use crate::domain::{FieldSet, SchemaVersion, Type, XML_SPACE, faltkod};
 use crate::intake::findings::{Faults, named};
 use crate::intake::lexical::{Remark, Wrong, check};
 use crate::intake::parse::{FormSets, Record};
+use crate::prepare::compose::is_drawn;
 
 /// Fields whose check digit an official rule looks at (1001, 1002, 1006).
 const CHECK_DIGIT: FieldSet = FieldSet::of(&[201, 215, 683]);
@@ -23,7 +25,19 @@ pub fn values(record: &Record<'_>, context: &Context, faults: &mut Faults) -> Ju
     let statement = &record.statement;
     let (form, version) = (statement.form, context.version);
     let mut judged = Judged::default();
+    // A removal is no letter, and of others the first such field is enough.
+    let mut letter_shows_all = !statement.is_removal();
     for ((field, text), at) in statement.values().zip(&record.places) {
+        if letter_shows_all && !is_shown(field.field().kind, text) {
+            letter_shows_all = false;
+            let message = format!(
+                "{}: the fonts of letters lack a character of it; document and paper have its code point (U+…) in its \
+                 place, the message's body has the character",
+                named(field, Some(form))
+            );
+            let code = Some(field.field().faltkod);
+            faults.push("utskick.character-not-printed", code, *at as usize, message.into(), Severity::Warning);
+        }
         match check(field.field().kind, text, version) {
             Ok(Remark::None) => {}
             Ok(Remark::Padded) => {
@@ -36,7 +50,7 @@ pub fn values(record: &Record<'_>, context: &Context, faults: &mut Faults) -> Ju
                     Some(field.field().faltkod),
                     *at as usize,
                     message.into(),
-                    crate::config::Severity::Warning,
+                    Severity::Warning,
                 );
             }
             Ok(Remark::OtherDigits) => {
@@ -63,6 +77,11 @@ pub fn values(record: &Record<'_>, context: &Context, faults: &mut Faults) -> Ju
     }
     envelope(record, context, &mut judged, faults);
     judged
+}
+
+/// Whether a letter shows a value as it is written; of what is no text the type says what it may hold.
+pub(super) fn is_shown(kind: Type, text: &str) -> bool {
+    !matches!(kind, Type::Text { .. }) || is_drawn(text)
 }
 
 fn envelope(record: &Record<'_>, context: &Context, judged: &mut Judged, faults: &mut Faults) {

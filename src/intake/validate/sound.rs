@@ -10,9 +10,11 @@
 
 use super::Context;
 use super::rules::{And, is_foreign_employer, rules};
+use super::schema::is_shown;
 use crate::domain::{FIELDS, FORMS, FieldSet, Form, Identity, IdentityKind, SchemaVersion, Type, faltkod};
 use crate::intake::lexical::{Remark, check};
 use crate::intake::parse::{FormSets, Record};
+use crate::prepare::compose::is_drawn;
 use std::sync::OnceLock;
 
 /// An employer with a valid identity.
@@ -88,7 +90,9 @@ pub fn sound(record: &Record<'_>, context: &Context, employer: &Employer) -> Opt
                     && bytes.iter().all(u8::is_ascii_digit)
                     && (zero || bytes[0] != b'0')
             }
-            Test::Text { least, most } => (usize::from(least)..=usize::from(most)).contains(&bytes.len()),
+            Test::Text { least, most } => {
+                (usize::from(least)..=usize::from(most)).contains(&bytes.len()) && is_drawn(text)
+            }
             Test::Ticked => bytes == b"1",
             Test::Year => bytes == table.year,
             Test::Sender => true,
@@ -97,7 +101,7 @@ pub fn sound(record: &Record<'_>, context: &Context, employer: &Employer) -> Opt
                 recipient.is_some() && !employer.identity.is(text)
             }
             Test::Identity => Identity::parse(text).is_ok(),
-            Test::Full(kind) => check(kind, text, context.version) == Ok(Remark::None),
+            Test::Full(kind) => check(kind, text, context.version) == Ok(Remark::None) && is_shown(kind, text),
         };
         if !holds {
             return None;
@@ -276,7 +280,9 @@ mod tests {
             ]),
             Type::Kod(KodLista::Landskod) => among(&["SE", "DK", " SE", "se", "XX"]),
             Type::Kod(list) => among(&[list.values(version)[0], "100", "102", "", "Ö"]),
-            Type::Text { .. } => among(&["Anna", "Zoë", "12345", "A", "", "ööööööööööööööööööööööööööööööööööööööööö"]),
+            Type::Text { .. } => {
+                among(&["Anna", "Zoë", "12345", "A", "", "مريم", "Анна", "ööööööööööööööööööööööööööööööööööööööööö"])
+            }
             Type::Datum => among(&["20240229", "20230229", ""]),
             Type::Fodelsetid => among(&["19511123207", "1951112320"]),
             _ => among(&["SE0000108656", "735999000000000000", "123", "0.5", ""]),

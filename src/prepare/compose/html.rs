@@ -5,6 +5,7 @@
 //! the letters `script` in a row, so that a name that has them is written with a character reference.
 
 use super::words::{Block, COLUMNS, Row, Words};
+use crate::config::is_web_address;
 use std::fmt::Write as _;
 
 /// The page, UTF-8.
@@ -72,15 +73,6 @@ fn link(out: &mut String, before: &str, url: &str) {
         text(out, url);
     }
     out.push_str("</p>\n");
-}
-
-/// Whether a text can stand as a link: http or https and only characters of a URL.
-fn is_web_address(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        !rest.is_empty()
-            && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte))
-    })
 }
 
 fn table(out: &mut String, heading: u8, rows: &[Row<'_>]) {

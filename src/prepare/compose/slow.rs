@@ -7,7 +7,7 @@
 use super::ComposeError;
 use super::layout::{Envelope, Face, PAGE, Page, RULE, Role, Style, Tenths};
 use super::structure::{Element, Tag, structure};
-use super::words::{Block, Row, Words};
+use super::words::{Block, Row, Words, clean};
 use krilla::SerializeSettings;
 use krilla::color::luma;
 use krilla::configure::{Accessibility, ConfigurationBuilder, PdfVersion};
@@ -25,16 +25,31 @@ use krilla::tagging::{
 };
 use krilla::text::{Font, GlyphId, KrillaGlyph};
 use krilla::{Data, Document};
+use skrifa::charmap::Charmap;
 use skrifa::instance::{LocationRef, Size};
 use skrifa::{FontRef, MetadataProvider};
 use std::borrow::Cow;
 use std::num::NonZeroU16;
+use std::sync::OnceLock;
 
 /// Fonts by preference; `font/README.md` says how they were made.
 static FILES: [&[u8]; 2] = [include_bytes!("font/wide.ttf"), include_bytes!("font/emoji.ttf")];
 
 /// More unknown characters than these in a text stand as replacement characters each: the longest names are 50 long.
 const MOST_CODES: usize = 50;
+
+/// Below this byte no character of UTF-8 begins that the fonts lack and a letter shows: U+0378 is the first.
+pub(super) const FIRST_LACKING: u8 = 0xcd;
+
+/// Whether the fonts have every character of a text as a letter shows it, so that no code point stands in its place.
+pub(super) fn draws(text: &str) -> bool {
+    static MAPS: OnceLock<Vec<Charmap<'static>>> = OnceLock::new();
+    let maps = MAPS.get_or_init(|| {
+        FILES.into_iter().filter_map(|file| FontRef::new(file).ok()).map(|reader| reader.charmap()).collect()
+    });
+    let has = |c| maps.iter().any(|map| map.map(c).is_some_and(|id| id.to_u32() != 0));
+    clean(text).chars().all(|c| has(c) || is_joiner(c))
+}
 
 /// Draws letters.
 pub(super) struct Slow {
@@ -43,7 +58,7 @@ pub(super) struct Slow {
 
 struct Loaded {
     font: Font,
-    map: skrifa::charmap::Charmap<'static>,
+    map: Charmap<'static>,
     widths: skrifa::metrics::GlyphMetrics<'static>,
     units: f32,
 }
@@ -315,5 +330,29 @@ fn kind(error: &KrillaError) -> &'static str {
         KrillaError::Validation(_) => "the document breaks a rule of PDF/UA-1",
         KrillaError::Limit(_) => "the document is beyond a limit of PDF",
         _ => "the document cannot be written",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::is_drawn;
+    use super::*;
+
+    #[test]
+    fn what_is_not_drawn_is_known_of_every_character() {
+        let slow = Slow::new();
+        let mut lacking = 0;
+        for c in '\0'..=char::MAX {
+            // Between letters, so that blanks stay and nothing combines with its neighbour.
+            let text = format!("a{c}b");
+            let shown = slow.drawable(&clean(&text)).into_owned();
+            let coded = shown.contains("U+") || shown.contains(char::REPLACEMENT_CHARACTER) && c != '\u{fffd}';
+            assert_eq!(is_drawn(&text), !coded, "U+{:04X}", u32::from(c));
+            lacking += usize::from(coded);
+        }
+        assert!(lacking > 1_000_000);
+        assert!(
+            is_drawn("Åsa Öberg Łukasz Анна Ελένη 🦊") && !is_drawn("Åsa مريم") && !is_drawn("王") && !is_drawn("ნინო")
+        );
     }
 }

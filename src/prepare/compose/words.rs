@@ -37,7 +37,7 @@ pub(super) enum Block<'a> {
 pub(super) struct Row<'a> {
     /// Fältkod, the number of the box on the form: three digits, and a blank that parts it from the label.
     pub code: ArrayString<6>,
-    /// The form's own label.
+    /// The form's own label, less how the form wants a date written.
     pub label: &'static str,
     /// What stands there, as people read it. Lines of a free address are parted by `\n`.
     pub value: Cow<'a, str>,
@@ -53,19 +53,21 @@ pub(super) fn letter<'a>(sheet: &Sheet<'a>) -> Words<'a> {
     let statement = sheet.statement;
     let table = statement.form.table();
     let year = year(statement);
-    let payer = payer(sheet);
+    let payer = Payer::of(sheet);
     let mut blocks = Vec::with_capacity(20);
     blocks.push(Block::Paragraph(Cow::Borrowed(form_heading(statement.form))));
     if sheet.correction {
         blocks.push(Block::Paragraph(Cow::Owned(format!(
-            "Det här är en rättad kontrolluppgift. Den ersätter den tidigare kontrolluppgiften från {payer} för \
-             inkomståret {year} med samma specifikationsnummer. Den tidigare kontrolluppgiften gäller inte längre."
+            "Det här är en rättad kontrolluppgift. Den ersätter den tidigare kontrolluppgiften från {} för \
+             inkomståret {year} med samma specifikationsnummer. Den tidigare kontrolluppgiften gäller inte längre.",
+            payer.within()
         ))));
     }
     if let Some(notice) = notice(statement.form) {
         blocks.push(Block::Paragraph(Cow::Borrowed(notice)));
     }
-    blocks.push(Block::Paragraph(Cow::Owned(format!("{payer} lämnar samma uppgifter till Skatteverket."))));
+    let says = format!("{} lämnar samma uppgifter till Skatteverket.", payer.first());
+    blocks.push(Block::Paragraph(Cow::Owned(says)));
     let parts = [
         ("Uppgiftslämnare", table.sender),
         ("Inkomsttagare", table.recipient),
@@ -83,9 +85,12 @@ pub(super) fn letter<'a>(sheet: &Sheet<'a>) -> Words<'a> {
     }
     blocks.push(Block::Heading("Det här behöver du göra"));
     blocks.push(Block::Paragraph(Cow::Borrowed("Kontrollera att uppgifterna stämmer, och spara kontrolluppgiften.")));
-    blocks.push(Block::Paragraph(Cow::Owned(format!(
-        "Om något är fel, kontakta {payer}. Det är uppgiftslämnaren som rättar uppgifterna hos Skatteverket."
-    ))));
+    let rest = match payer {
+        Payer::Named(_) => ". Det är uppgiftslämnaren som rättar uppgifterna hos Skatteverket.",
+        Payer::Numbered(_) | Payer::Unnamed => ", som rättar uppgifterna hos Skatteverket.",
+    };
+    let whom = format!("Om något är fel, kontakta {}{rest}", payer.within());
+    blocks.push(Block::Paragraph(Cow::Owned(whom)));
     contact(sheet, &mut blocks);
     Words { title: title(sheet, &year), blocks }
 }
@@ -211,10 +216,52 @@ fn year<'a>(statement: &'a Kontrolluppgift<'_>) -> Cow<'a, str> {
     clean(statement.text(faltkod::INKOMSTAR).unwrap_or(&statement.period))
 }
 
-/// Who gives the uppgifter: the name in the record, else the sender's.
-fn payer<'a>(sheet: &Sheet<'a>) -> Cow<'a, str> {
-    let named = sheet.statement.text(faltkod::NAMN_UPPGIFTSLAMNARE).map(clean).filter(|name| !name.is_empty());
-    named.unwrap_or_else(|| clean(&sheet.sender.name))
+/// Who gives the uppgifter, as the letter's sentences name it.
+enum Payer<'a> {
+    /// By name.
+    Named(Cow<'a, str>),
+    /// An organisation without a known name, by its number.
+    Numbered(String),
+    /// Without either: a private person's number stands in its row of the table and nowhere else.
+    Unnamed,
+}
+
+impl<'a> Payer<'a> {
+    /// The name in the record, else the name that the settings have for its number, else the number. The sender of a letter
+    /// may be another organisation, whose name never stands in for it.
+    fn of(sheet: &Sheet<'a>) -> Self {
+        let shows = |name: &Cow<'_, str>| !name.chars().all(char::is_whitespace);
+        let in_record = sheet.statement.text(faltkod::NAMN_UPPGIFTSLAMNARE).map(clean).filter(shows);
+        if let Some(name) = in_record {
+            return Self::Named(name);
+        }
+        let Some(number) = sheet.statement.uppgiftslamnare() else { return Self::Unnamed };
+        if sheet.sender.names.is_some_and(|named| named.identity() == number) {
+            return Self::Named(clean(&sheet.sender.name));
+        }
+        match (number.kind(), identity_text(number.expose())) {
+            (IdentityKind::Organisationsnummer, Some(text)) => Self::Numbered(text),
+            _ => Self::Unnamed,
+        }
+    }
+
+    /// Where a sentence begins with it.
+    fn first(&self) -> Cow<'_, str> {
+        match self {
+            Self::Named(name) => Cow::Borrowed(name),
+            Self::Numbered(number) => Cow::Owned(format!("Uppgiftslämnaren (organisationsnummer {number})")),
+            Self::Unnamed => Cow::Borrowed("Uppgiftslämnaren"),
+        }
+    }
+
+    /// Within a sentence.
+    fn within(&self) -> Cow<'_, str> {
+        match self {
+            Self::Named(name) => Cow::Borrowed(name),
+            Self::Numbered(number) => Cow::Owned(format!("uppgiftslämnaren (organisationsnummer {number})")),
+            Self::Unnamed => Cow::Borrowed("uppgiftslämnaren"),
+        }
+    }
 }
 
 fn contact<'a>(sheet: &Sheet<'a>, blocks: &mut Vec<Block<'a>>) {
@@ -252,6 +299,11 @@ fn strays<'a>(statement: &'a Kontrolluppgift<'_>, table: &'static FormTable) -> 
 
 fn row<'a>(faltkod: u16, label: &'static str, kind: Type, text: &'a str) -> Row<'a> {
     let (value, number) = value(faltkod, label, kind, text);
+    // How a form wants a date written is not how the letter writes it.
+    let label = match kind {
+        Type::Datum if date_text(text).is_some() => label.strip_suffix(" (ÅÅÅÅMMDD)").unwrap_or(label),
+        _ => label,
+    };
     let mut code = ArrayString::new();
     // Fältkoder have three digits; there is room for any number of their type.
     let _ = write!(code, "{faltkod:03} ");
