@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
-    ("intake", &["config", "disk", "domain", "error", "watch"]),
+    ("intake", &["config", "disk", "domain", "error", "prepare::compose", "watch"]),
     ("lookup", &["config", "domain", "error", "gateway", "watch"]),
     ("prepare", &["config", "disk", "domain", "error", "watch"]),
     ("submit", &["config", "domain", "error", "gateway"]),
