@@ -20,7 +20,8 @@
 //! | `doubt` | ordinal | digital halves in doubt, with what a resend needs |
 //! | `resend` | ordinal | in doubt, and a person has ordered that they are sent again; until they are |
 //! | `both` | ordinal | the two halves of a statement that goes both ways, from its first end on |
-//! | `intent` | number | log: what was about to be sent, and all that makes the same bytes again |
+//! | `intent` | number of the first | log: what was about to be sent, and all that makes the same bytes again; a row for those of a group (`intents.rs`) |
+//! | `secret` | intent | content keys of encrypted letters, sealed; gone when the run has ended |
 //! | `manner` | number | what many intents have in common: operator, address, date, certificates, renderer |
 //! | `digital` | number | log: how each attempt and each digital half ended |
 //! | `paper` | number | log: how each paper half ended |
@@ -56,6 +57,7 @@
 //! run, column and row). Employers that are organisations also stand there readably; private ones are masked.
 
 mod codes;
+mod intents;
 mod mark;
 mod pages;
 mod persons;

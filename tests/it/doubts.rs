@@ -199,7 +199,7 @@ fn holds(bytes: &[u8], what: &[Vec<u8>]) -> bool {
 
 fn secrets(world: &World) -> i64 {
     let journal = rusqlite::Connection::open(world.path("run/journal.sqlite")).unwrap();
-    journal.query_row("SELECT count(*) FROM intent WHERE secrets IS NOT NULL", [], |row| row.get(0)).unwrap()
+    journal.query_row("SELECT count(*) FROM secret", [], |row| row.get(0)).unwrap()
 }
 
 #[test]
@@ -303,12 +303,14 @@ fn what_is_in_doubt_is_sent_anew_after_the_run_was_moved_and_its_copies_were_los
 /// was. Returns how many are in doubt then.
 fn all_in_doubt(journal: &Path) -> u64 {
     let journal = rusqlite::Connection::open(journal).unwrap();
-    journal.execute_batch("BEGIN; CREATE TEMP TABLE waits(ordinal INTEGER PRIMARY KEY, paper INT)").unwrap();
+    journal
+        .execute_batch("BEGIN; CREATE TEMP TABLE waits(ordinal INTEGER PRIMARY KEY, paper INT, intent INT)")
+        .unwrap();
     {
         let mut blocks = journal.prepare("SELECT block, places FROM place").unwrap();
         let blocks = blocks.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
         let blocks: Vec<_> = blocks.map(Result::unwrap).collect();
-        let mut wait = journal.prepare("INSERT INTO waits VALUES (?1, ?2)").unwrap();
+        let mut wait = journal.prepare("INSERT INTO waits VALUES (?1, ?2, NULL)").unwrap();
         let mut left = journal.prepare("UPDATE place SET places = ?2 WHERE block = ?1").unwrap();
         for (block, mut places) in blocks {
             for (at, bytes) in (0..).zip(places.chunks_exact_mut(4)) {
@@ -323,16 +325,14 @@ fn all_in_doubt(journal: &Path) -> u64 {
         }
     }
     let waiting: i64 = journal.query_row("SELECT count(*) FROM waits", [], |row| row.get(0)).unwrap();
+    copy_an_intent(&journal);
     journal
         .execute_batch(&format!(
-            "CREATE TEMP TABLE one AS SELECT d.*, i.*, n.operator FROM doubt d JOIN intent i ON i.number = d.intent
-                 JOIN manner n ON n.number = i.manner LIMIT 1;
-             INSERT INTO intent SELECT NULL, w.ordinal, 1, manner, at, NULL, request_digest, message_id FROM waits w, one;
-             INSERT INTO doubt SELECT w.ordinal, i.number, one.route, 1, 0, w.paper, one.reason
-                 FROM waits w JOIN intent i ON i.ordinal = w.ordinal, one;
+            "CREATE TEMP TABLE one AS SELECT l.operator, l.reason, l.at, d.route FROM doubt d
+                 JOIN digital l ON l.ordinal = d.ordinal AND l.kind = 4 LIMIT 1;
+             INSERT INTO doubt SELECT w.ordinal, w.intent, one.route, 1, 0, w.paper, one.reason FROM waits w, one;
              INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent)
-                 SELECT w.ordinal, 4, d.reason, one.operator, one.at, 1, d.intent
-                 FROM waits w JOIN doubt d USING (ordinal), one;
+                 SELECT w.ordinal, 4, one.reason, one.operator, one.at, 1, w.intent FROM waits w, one;
              UPDATE tally SET count = count + {waiting} WHERE kind = 11
                  AND (operator, reason) = (SELECT operator, reason FROM one);
              UPDATE tally SET count = count - {waiting} WHERE kind IN (12, 101) AND operator = -1
@@ -341,6 +341,31 @@ fn all_in_doubt(journal: &Path) -> u64 {
         ))
         .unwrap();
     journal.query_row("SELECT count(*) FROM doubt", [], |row| row.get::<_, i64>(0)).unwrap() as u64
+}
+
+/// Gives whatever is in `waits` an intent: that of one in doubt, but for the ordinal.
+fn copy_an_intent(journal: &rusqlite::Connection) {
+    const BYTES: usize = 72;
+    let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
+    let doubt = "SELECT d.intent - i.first, i.entries FROM doubt d JOIN intent i ON i.first <= d.intent ORDER BY i.first DESC LIMIT 1";
+    let (place, entries) = journal.query_row(doubt, [], pair).unwrap();
+    let one = entries.chunks_exact(BYTES).nth(place as usize).unwrap().to_vec();
+    let last = "SELECT first, entries FROM intent ORDER BY first DESC LIMIT 1";
+    let (first, entries) = journal.query_row(last, [], pair).unwrap();
+    let mut next = first + (entries.len() / BYTES) as i64;
+    let mut waits = journal.prepare("SELECT ordinal FROM waits").unwrap();
+    let ordinals: Vec<i64> = waits.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    for group in ordinals.chunks(100) {
+        let mut row = Vec::new();
+        for (number, ordinal) in (next..).zip(group) {
+            let mut entry = one.clone();
+            entry[..8].copy_from_slice(&ordinal.to_le_bytes());
+            row.extend(entry);
+            journal.execute("UPDATE waits SET intent = ?2 WHERE ordinal = ?1", [*ordinal, number]).unwrap();
+        }
+        journal.execute("INSERT INTO intent VALUES (?1, ?2)", (next, row)).unwrap();
+        next += group.len() as i64;
+    }
 }
 
 #[test]

@@ -141,14 +141,17 @@ fn rule(at: &str, manner: &Manner, when: &str) -> String {
 /// The last word of the journal on each message that was ever tried: kind of end, operator.
 fn ends(world: &World, run: &str) -> BTreeMap<String, i64> {
     let conn = rusqlite::Connection::open(world.path(run).join("journal.sqlite")).unwrap();
-    let mut query = conn
-        .prepare(
-            "SELECT lower(hex(message_id)), (SELECT kind FROM digital d WHERE d.ordinal = i.ordinal ORDER BY number DESC LIMIT 1)
-             FROM intent i",
-        )
+    let mut query = conn.prepare("SELECT ordinal, kind FROM digital ORDER BY number").unwrap();
+    let rows = query.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)?))).unwrap();
+    let last: BTreeMap<u64, i64> = rows.map(Result::unwrap).collect();
+    let mut ends = BTreeMap::new();
+    utskick::track::JournalReader::open(&world.path(run))
+        .unwrap()
+        .requests(&mut |ordinal, id, _| {
+            ends.insert(id.to_string().replace('-', ""), last.get(&ordinal).copied().unwrap_or(0));
+        })
         .unwrap();
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.unwrap_or(0)))).unwrap();
-    rows.map(Result::unwrap).collect()
+    ends
 }
 
 /// Journal and ledger tell the same story of every message, and each ended as its last answer deserves.

@@ -215,9 +215,7 @@ impl Night<'_> {
 
     /// How many intents the journal has; none where there is no journal yet.
     pub fn requests(&self) -> u64 {
-        let conn = Connection::open_with_flags(self.folder().join("journal.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY);
-        let count = conn.and_then(|conn| conn.query_row("SELECT count(*) FROM intent", [], |row| row.get::<_, i64>(0)));
-        count.unwrap_or(0) as u64
+        JournalReader::open(&self.folder()).and_then(|journal| journal.attempts()).map_or(0, |(intents, _)| intents)
     }
 
     /// Goes on, undisturbed, until everything is settled.
@@ -322,14 +320,13 @@ impl Night<'_> {
 
     /// Ordinal, message id and digest of the request, of every intent.
     fn intents(&self) -> Vec<(u64, String, String)> {
-        let conn = self.journal();
-        let mut select = conn.prepare("SELECT DISTINCT ordinal, message_id, request_digest FROM intent").unwrap();
-        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let rows = select.query_map([], |row| {
-            let id = utskick::domain::MessageId(row.get(1)?).to_string();
-            Ok((row.get::<_, i64>(0)? as u64, id, hex(row.get(2)?)))
-        });
-        rows.unwrap().collect::<Result<_, _>>().unwrap()
+        let mut all = std::collections::BTreeSet::new();
+        let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        JournalReader::open(&self.folder())
+            .unwrap()
+            .requests(&mut |ordinal, id, digest| _ = all.insert((ordinal, id.to_string(), hex(digest))))
+            .unwrap();
+        all.into_iter().collect()
     }
 
     /// Opens every bundle: each letter on paper is in the one that the journal names, once, and no other file is there.

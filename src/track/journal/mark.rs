@@ -5,6 +5,7 @@
 //! written after each commit of pass 2. They are not synced: after a power failure they may be behind the journal, but they
 //! are never ahead of it.
 
+use super::intents;
 use super::pages::unreadable;
 use super::schema::{FILE, with_suffix};
 use crate::track::TrackError;
@@ -41,11 +42,11 @@ impl Mark {
 
 /// What the journal has.
 pub(super) fn numbers(conn: &Connection) -> rusqlite::Result<Numbers> {
+    let intents = intents::last(conn)?;
     conn.prepare_cached(
-        "SELECT coalesce((SELECT max(number) FROM intent), 0), coalesce((SELECT max(number) FROM digital), 0),
-         coalesce((SELECT max(number) FROM paper), 0)",
+        "SELECT coalesce((SELECT max(number) FROM digital), 0), coalesce((SELECT max(number) FROM paper), 0)",
     )?
-    .query_row([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))
+    .query_row([], |row| Ok([intents, row.get(0)?, row.get(1)?]))
 }
 
 /// What a process at this run had made durable; nothing where it never came so far.

@@ -4,11 +4,12 @@ use super::super::checkpoint::Checkpoint;
 use super::super::error::TrackError;
 use super::super::installation::Installation;
 use super::codes::reason_of;
+use super::intents;
 use super::places::{self, At, Place};
 use super::schema::FILE;
 use super::sealed::context;
 use super::{Counts, Intent, OpenIntent, Phase, Routed, RunHeader, Work};
-use crate::domain::{ContentDigest, Form, MessageId, Organisation, Outcome, Span, StatementKey};
+use crate::domain::{ContentDigest, Form, Organisation, Outcome, Reason, Span, StatementKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::hash_map::Entry;
@@ -236,14 +237,6 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
     String::from_utf8(row.get(column)?).map_err(|error| rusqlite::Error::Utf8Error(column, error.utf8_error()))
 }
 
-/// Columns of [`Intent`], in the order that [`opened`] reads them, and the tables that they are in.
-const INTENT: &str =
-    "i.ordinal, i.attempt, n.operator, a.value, i.at, d.value, c.value, m.value, n.renderer, i.secrets,
-    i.request_digest, i.message_id";
-const OF_INTENT: &str = "JOIN manner n ON n.number = i.manner JOIN word a ON a.number = n.address
-    JOIN word d ON d.number = n.seal_date JOIN word c ON c.number = n.sender_cert
-    JOIN word m ON m.number = n.mediator_cert";
-
 /// The last request of a statement that has one under way.
 pub(super) struct Flight {
     pub ordinal: u64,
@@ -257,14 +250,17 @@ pub(super) fn flights(conn: &Connection) -> rusqlite::Result<Vec<Flight>> {
     let open = ordinals(conn, 0, usize::MAX, |at| matches!(at, At::UnderWay(_)))?;
     let mut open: HashSet<u64> = open.into_iter().map(|(ordinal, _)| ordinal).collect();
     let mut found = Vec::with_capacity(open.len());
-    let mut select = conn.prepare_cached("SELECT ordinal, number, attempt FROM intent ORDER BY number DESC")?;
-    let mut rows = select.query([])?;
-    while !open.is_empty() {
-        let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let ordinal = row.get::<_, i64>(0)? as u64;
-        if open.remove(&ordinal) {
-            found.push(Flight { ordinal, intent: row.get(1)?, attempt: row.get(2)? });
+    if open.is_empty() {
+        return Ok(found);
+    }
+    intents::each(conn, true, |intent, entry| {
+        if open.remove(&entry.ordinal) {
+            found.push(Flight { ordinal: entry.ordinal, intent, attempt: entry.attempt.into() });
         }
+        if open.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if !open.is_empty() {
+        return Err(rusqlite::Error::QueryReturnedNoRows);
     }
     found.sort_unstable_by_key(|flight| flight.ordinal);
     Ok(found)
@@ -273,11 +269,7 @@ pub(super) fn flights(conn: &Connection) -> rusqlite::Result<Vec<Flight>> {
 pub(super) fn open_intents(conn: &Connection, keys: &Keys<'_>) -> Result<Vec<OpenIntent>, TrackError> {
     let query = || {
         let moment = conn.unchecked_transaction()?;
-        let mut select = conn.prepare_cached(&format!(
-            "SELECT {WORK}, 0, {INTENT} FROM intent i CROSS JOIN statement s ON s.ordinal = i.ordinal {OF_INTENT}
-             WHERE i.number = ?1"
-        ))?;
-        let all = flights(conn)?.into_iter().map(|flight| select.query_row([flight.intent], |row| opened(row, keys)));
+        let all = flights(conn)?.into_iter().map(|flight| opened(conn, keys, flight.intent, Reason::None));
         let all = all.collect::<rusqlite::Result<Vec<_>>>();
         moment.finish().and(all)
     };
@@ -291,34 +283,48 @@ pub(super) fn in_doubt(
     limit: usize,
 ) -> Result<Vec<OpenIntent>, TrackError> {
     let query = || {
-        conn.prepare_cached(&format!(
-            "SELECT {WORK}, q.reason, {INTENT} FROM doubt q CROSS JOIN statement s ON s.ordinal = q.ordinal
-             JOIN intent i ON i.number = q.intent {OF_INTENT}
-             WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
-        ))?
-        .query_map([after as i64, limit as i64], |row| opened(row, keys))?
-        .collect::<rusqlite::Result<_>>()
+        let moment = conn.unchecked_transaction()?;
+        let mut select =
+            conn.prepare_cached("SELECT intent, reason FROM doubt WHERE ordinal > ?1 ORDER BY ordinal LIMIT ?2")?;
+        let all = select
+            .query_map([after as i64, limit as i64], |row| Ok((row.get(0)?, reason_of(row.get(1)?))))?
+            .map(|of| of.and_then(|(intent, reason)| opened(conn, keys, intent, reason)))
+            .collect::<rusqlite::Result<_>>();
+        drop(select);
+        moment.finish().and(all)
     };
     unsealed(conn, keys, query().map_err(unreadable("what is in doubt"))?)
 }
 
-/// Columns: those of [`WORK`], the reason, those of [`INTENT`].
-fn opened(row: &Row<'_>, keys: &Keys<'_>) -> rusqlite::Result<OpenIntent> {
-    let intent = Intent {
-        ordinal: row.get::<_, i64>(11)? as u64,
-        attempt: row.get(12)?,
-        operator: row.get(13)?,
-        address: text(row, 14)?,
-        at: time(row, 15)?,
-        seal_date: text(row, 16)?,
-        sender_cert: row.get(17)?,
-        mediator_cert: row.get(18)?,
-        renderer: row.get(19)?,
-        content_secrets: row.get(20)?,
-        request_digest: row.get(21)?,
-        message_id: MessageId(row.get(22)?),
-    };
-    Ok(OpenIntent { work: keys.work(row)?, intent, reason: reason_of(row.get(10)?) })
+/// The request of this number, its secrets still sealed, and its statement.
+fn opened(conn: &Connection, keys: &Keys<'_>, number: i64, reason: Reason) -> rusqlite::Result<OpenIntent> {
+    let entry = intents::entry(conn, number)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let sealed = conn
+        .prepare_cached("SELECT sealed FROM secret WHERE intent = ?1")?
+        .query_row([number], |row| row.get(0))
+        .optional()?;
+    let mut manner = conn.prepare_cached(
+        "SELECT n.operator, a.value, d.value, c.value, m.value, n.renderer
+         FROM manner n JOIN word a ON a.number = n.address JOIN word d ON d.number = n.seal_date
+         JOIN word c ON c.number = n.sender_cert JOIN word m ON m.number = n.mediator_cert WHERE n.number = ?1",
+    )?;
+    let intent = manner.query_row([entry.manner], |row| {
+        Ok(Intent {
+            ordinal: entry.ordinal,
+            attempt: entry.attempt,
+            operator: row.get(0)?,
+            address: text(row, 1)?,
+            at: moment_of(entry.at)?,
+            seal_date: text(row, 2)?,
+            sender_cert: row.get(3)?,
+            mediator_cert: row.get(4)?,
+            renderer: row.get(5)?,
+            content_secrets: sealed,
+            request_digest: entry.request_digest,
+            message_id: entry.message_id,
+        })
+    })?;
+    Ok(OpenIntent { work: keys.work_of(conn, entry.ordinal)?, intent, reason })
 }
 
 /// Opens the secrets of these.

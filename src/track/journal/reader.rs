@@ -4,6 +4,7 @@ use super::super::error::TrackError;
 use super::super::installation::Installation;
 use super::super::register::halves_left;
 use super::codes::{digital_of, paper_of, reason_of};
+use super::intents;
 use super::mark;
 use super::pages::{self, Routes, optional_time, unreadable};
 use super::persons;
@@ -420,20 +421,16 @@ impl JournalReader {
                 all.extend(left.map(|flight| (flight.ordinal as i64, flight.intent, Reason::Interrupted)));
             }
             all.sort_unstable_by_key(|of| of.0);
-            let mut intent = self.conn.prepare(
-                "SELECT n.operator, i.attempt, i.message_id, i.at FROM intent i JOIN manner n ON n.number = i.manner
-                 WHERE i.number = ?1",
-            )?;
+            let mut operator = self.conn.prepare("SELECT operator FROM manner WHERE number = ?1")?;
             let each = all.into_iter().map(|(ordinal, number, reason)| {
-                intent.query_row([number], |row| {
-                    Ok(InDoubtSeen {
-                        ordinal: ordinal as u64,
-                        operator: row.get(0)?,
-                        attempt: row.get(1)?,
-                        message_id: MessageId(row.get(2)?),
-                        at: optional_time(row, 3)?.unwrap_or_default(),
-                        reason,
-                    })
+                let entry = intents::entry(&self.conn, number)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                Ok(InDoubtSeen {
+                    ordinal: ordinal as u64,
+                    operator: operator.query_row([entry.manner], |row| row.get(0))?,
+                    attempt: entry.attempt,
+                    message_id: entry.message_id,
+                    at: Timestamp::from_millisecond(entry.at).unwrap_or_default(),
+                    reason,
                 })
             });
             each.collect()
@@ -441,12 +438,22 @@ impl JournalReader {
         self.at_once(|_| query().map_err(unreadable("what is in doubt")))
     }
 
+    /// Gives every request that was intended, in order: its statement, the message's id, and what tells the request from
+    /// all others. *Cost*: reads the whole log.
+    pub fn requests(&self, sink: &mut dyn FnMut(u64, MessageId, [u8; 32])) -> Result<(), TrackError> {
+        intents::each(&self.conn, false, |_, entry| {
+            sink(entry.ordinal, entry.message_id, entry.request_digest);
+            ControlFlow::Continue(())
+        })
+        .map_err(unreadable("the intents"))
+    }
+
     /// How often requests were intended, and how often an attempt was surely not accepted.
     pub fn attempts(&self) -> Result<(u64, u64), TrackError> {
         let one = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|count| count as u64);
         let query = || -> rusqlite::Result<(u64, u64)> {
             Ok((
-                one("SELECT coalesce(max(number), 0) FROM intent")?,
+                u64::try_from(intents::last(&self.conn)?).unwrap_or(0),
                 one(&format!("SELECT count(*) FROM digital WHERE kind = {}", kind::OVER))?,
             ))
         };

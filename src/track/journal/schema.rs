@@ -62,9 +62,8 @@ CREATE TABLE tried(ordinal INTEGER PRIMARY KEY, attempts INT, not_before INT, no
 CREATE TABLE manner(
     number INTEGER PRIMARY KEY, operator INT, address INT, seal_date INT, sender_cert INT, mediator_cert INT,
     renderer INT);
-CREATE TABLE intent(
-    number INTEGER PRIMARY KEY, ordinal INT, attempt INT, manner INT, at INT, secrets BLOB, request_digest BLOB,
-    message_id BLOB);
+CREATE TABLE intent(first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
+CREATE TABLE secret(intent INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
 CREATE TABLE digital(
     number INTEGER PRIMARY KEY, ordinal INT, kind INT, reason INT, operator INT, at INT, attempt INT, intent INT,
     trans_id TEXT, fault_code INT, call_id TEXT, detail BLOB);

@@ -16,6 +16,7 @@ mod paper;
 
 use super::super::error::TrackError;
 use super::super::installation::Installation;
+use super::intents::Intents;
 use super::mark::{self, Mark};
 use super::pages;
 use super::places::{At, Places};
@@ -167,11 +168,10 @@ pub(super) struct Writer<'c> {
     employers: Arc<RwLock<Vec<Organisation>>>,
     employer_numbers: HashMap<Organisation, i64>,
     words: HashMap<Vec<u8>, i64>,
-    manners: HashMap<Manner, i64>,
+    manners: HashMap<Manner, u32>,
     /// By operator.
-    last_manners: Vec<Option<(LastManner, i64)>>,
-    /// Number of the last intent.
-    intents: i64,
+    last_manners: Vec<Option<(LastManner, u32)>>,
+    intents: Intents,
     places: Places,
     /// By number.
     routes: Vec<Route>,
@@ -186,17 +186,12 @@ pub(super) struct Writer<'c> {
 
 /// The statements that every letter needs: prepared once, since looking one up by its text costs as much as a seek.
 struct Hot<'c> {
-    write_intent: Statement<'c>,
     delivered: Statement<'c>,
 }
 
 impl<'c> Hot<'c> {
     fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
-            write_intent: conn.prepare(
-                "INSERT INTO intent(number, ordinal, attempt, manner, at, secrets, request_digest, message_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?,
             delivered: conn.prepare(
                 "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, trans_id)
                  VALUES (?1, 1, 0, ?2, ?3, ?4, ?5, ?6)",
@@ -228,7 +223,7 @@ impl<'c> Writer<'c> {
             words: HashMap::new(),
             manners: HashMap::new(),
             last_manners: Vec::new(),
-            intents: 0,
+            intents: Intents::default(),
             places: Places::default(),
             routes: Vec::new(),
             flights: HashMap::new(),
@@ -273,7 +268,7 @@ impl<'c> Writer<'c> {
         self.conn.execute("DELETE FROM meta WHERE name = 'pulse'", [])?;
         let mut words = self.conn.prepare("SELECT value, number FROM word")?;
         self.words = words.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-        self.intents = self.conn.query_row("SELECT coalesce(max(number), 0) FROM intent", [], |row| row.get(0))?;
+        self.intents = Intents::read(self.conn)?;
         let mut manners = self
             .conn
             .prepare("SELECT operator, address, seal_date, sender_cert, mediator_cert, renderer, number FROM manner")?;
@@ -421,7 +416,7 @@ impl<'c> Writer<'c> {
         self.commit_admitted()?;
         // The WAL's copies go when it is cut back, at the latest when the journal is closed.
         self.conn.execute_batch(
-            "PRAGMA secure_delete = ON; UPDATE intent SET secrets = NULL WHERE secrets IS NOT NULL;
+            "PRAGMA secure_delete = ON; DELETE FROM secret;
              PRAGMA secure_delete = OFF",
         )
     }
@@ -527,6 +522,7 @@ impl<'c> Writer<'c> {
                 other => results.push(other),
             }
         }
+        self.intents.write(self.conn).map_err(failed)?;
         self.places.write(self.conn).map_err(failed)?;
         self.write_counters().map_err(failed)?;
         let numbers = mark::numbers(self.conn).map_err(failed)?;

@@ -1,6 +1,7 @@
 //! Digital halves, from look-up to outcome.
 
 use super::super::codes::reason_of;
+use super::super::intents::Entry;
 use super::super::places::{At, Place, ROUTES};
 use super::super::schema::{kind, queue};
 use super::super::sealed::context;
@@ -254,35 +255,30 @@ impl Writer<'_> {
     }
 
     fn same_request(&self, flight: &Flight, intent: &Intent) -> rusqlite::Result<bool> {
-        self.conn
-            .prepare_cached("SELECT request_digest = ?2 AND message_id = ?3 FROM intent WHERE number = ?1")?
-            .query_row(params![flight.intent, intent.request_digest, intent.message_id.0], |row| row.get(0))
-            .optional()
-            .map(|same| same == Some(true))
+        let before = self.intents.get(self.conn, flight.intent)?;
+        Ok(before.is_some_and(|of| (of.request_digest, of.message_id) == (intent.request_digest, intent.message_id)))
     }
 
     fn write_intent(&mut self, intent: &Intent) -> rusqlite::Result<i64> {
         let manner = self.manner(intent)?;
-        let secrets = intent.content_secrets.as_ref().map(|secrets| {
-            let context = context(&self.run_id, "secrets", intent.ordinal as i64, intent.attempt.into());
-            self.installation.seal(secrets, &context)
-        });
-        self.intents += 1;
-        self.hot.write_intent.execute(params![
-            self.intents,
-            intent.ordinal as i64,
-            intent.attempt,
+        let number = self.intents.note(&Entry {
+            ordinal: intent.ordinal,
+            attempt: intent.attempt,
             manner,
-            intent.at.as_millisecond(),
-            secrets,
-            intent.request_digest,
-            intent.message_id.0,
-        ])?;
-        Ok(self.intents)
+            at: intent.at.as_millisecond(),
+            request_digest: intent.request_digest,
+            message_id: intent.message_id,
+        });
+        if let Some(secrets) = &intent.content_secrets {
+            let context = context(&self.run_id, "secrets", intent.ordinal as i64, intent.attempt.into());
+            let sealed = self.installation.seal(secrets, &context);
+            self.run_cached("INSERT INTO secret(intent, sealed) VALUES (?1, ?2)", params![number, sealed])?;
+        }
+        Ok(number)
     }
 
     /// Number of what this intent has in common with others, most likely with the last one to its operator.
-    fn manner(&mut self, intent: &Intent) -> rusqlite::Result<i64> {
+    fn manner(&mut self, intent: &Intent) -> rusqlite::Result<u32> {
         if let Some(Some((last, number))) = self.last_manners.get(usize::from(intent.operator))
             && last.is_of(intent)
         {
@@ -304,7 +300,8 @@ impl Writer<'_> {
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                     manner,
                 )?;
-                self.conn.last_insert_rowid()
+                let number = self.conn.last_insert_rowid();
+                u32::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, number))?
             }
         };
         self.manners.insert(manner, number);
