@@ -5,7 +5,7 @@ use super::{print, say};
 use crate::config::Config;
 use crate::domain::{Outcome, Reason, as_typed, compared, mask_identities};
 use crate::error::{Error, Exit, Result};
-use crate::track::halves::Digital;
+use crate::track::halves::{Digital, OnPaper};
 use crate::track::{Earlier, Installation, JournalReader, Register, StatementSeen};
 use clap::Args;
 use jiff::Timestamp;
@@ -243,6 +243,7 @@ fn found(
         outcome: outcome.as_str(),
         reason: reason.as_str(),
         answer: answer(outcome, reason, delivered.as_ref(), paper.as_ref(), seen.operator.and_then(operator))
+            + waits_for_that(outcome, seen.paper)
             + &elsewhere(&other_runs),
         message_id: of.keys.map(|(key, content)| installation.message_id(&key, &content).to_string()),
         history: history.collect(),
@@ -270,6 +271,14 @@ fn elsewhere(runs: &[OtherRun]) -> String {
         (None, _) => format!(" Ask run {}, which is not finished.", of.run),
     });
     told.collect()
+}
+
+/// What is to go both ways is printed once it is known what became of the message.
+const fn waits_for_that(outcome: Outcome, paper: OnPaper) -> &'static str {
+    match (outcome, paper) {
+        (Outcome::InDoubt, OnPaper::Waiting) => " Its letter on paper waits until that is settled.",
+        _ => "",
+    }
 }
 
 /// The answer in a sentence or two that can be read to the person who asks.

@@ -122,6 +122,13 @@ fn what_is_in_doubt_is_printed_once_it_is_settled_as_delivered() {
     assert!(printed.len() > 30 && printed.is_disjoint(&in_doubt), "{printed:?} and {in_doubt:?}");
 
     let run = world.path("run");
+    let some = in_doubt.first().unwrap().to_string();
+    let text = std::fs::read_to_string(&export).unwrap();
+    let record = text.split("<ku:Blankett ").nth(some.parse().unwrap()).unwrap();
+    let person = record.split_once("faltkod=\"215\">").unwrap().1.get(..12).unwrap();
+    let found = crate::run::utskick(["find", "--person-id", person]).arg(&run).output().unwrap();
+    let found = String::from_utf8_lossy(&found.stdout);
+    assert!(found.contains("Its letter on paper waits until that is settled."), "{found}");
     let settled = crate::run::utskick(["resolve", "--as", "delivered"]).arg(&run).output().unwrap();
     assert_eq!(settled.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&settled.stderr).contains("print what waits"), "{settled:?}");
