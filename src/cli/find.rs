@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::domain::{Outcome, Reason, as_typed, compared, mask_identities};
 use crate::error::{Error, Exit, Result};
 use crate::track::halves::{Digital, OnPaper};
-use crate::track::{Earlier, Installation, JournalReader, Register, StatementSeen};
+use crate::track::{Earlier, Installation, JournalReader, Phase, Register, StatementSeen};
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -60,6 +60,7 @@ impl std::fmt::Debug for PersonId {
 #[derive(Serialize)]
 struct Answer {
     run: String,
+    phase: &'static str,
     found: bool,
     statements: Vec<Found>,
 }
@@ -151,9 +152,19 @@ impl Find {
         if installation.audit(&asked).is_err() {
             say("utskick: the state folder cannot be written, so this question is not in the audit log");
         }
-        let answer = Answer { run: reader.run_id().to_owned(), found: !statements.is_empty(), statements };
+        let phase = reader.phase()?;
+        let answer = Answer {
+            run: reader.run_id().to_owned(),
+            phase: phase.as_str(),
+            found: !statements.is_empty(),
+            statements,
+        };
         print(&if self.json { format!("{}\n", as_json(&answer)?) } else { text(&answer) })?;
-        Ok(if answer.found { Exit::Done } else { Exit::LookAt })
+        Ok(match phase {
+            _ if answer.found => Exit::Done,
+            Phase::Intake => Exit::Pending,
+            Phase::Released | Phase::Finished => Exit::LookAt,
+        })
     }
 
     fn typed(&self) -> Result<Zeroizing<String>> {
@@ -187,7 +198,7 @@ fn found(
     let seen = of.seen;
     let operator = |place: u16| reader.header().operators.get(usize::from(place));
     let (outcome, reason) = if seen.under_way && !running {
-        crate::track::halves::outcome(Digital::InDoubt(Reason::Interrupted), seen.paper)
+        crate::track::halves::outcome(seen.left(), seen.paper)
     } else {
         (seen.outcome, seen.reason)
     };
@@ -218,6 +229,7 @@ fn found(
         operator: step.operator.and_then(operator).map(|of| of.name.clone()),
         what: match step.digital {
             Digital::Waiting | Digital::Off if step.again => "sent again",
+            Digital::Waiting | Digital::Off if step.ordered => "to be sent again, by order",
             Digital::Waiting | Digital::Off => "not accepted, to be tried again",
             Digital::Unreachable(_) => "not reachable",
             Digital::Delivered => "delivered",
@@ -362,6 +374,12 @@ fn because(reason: Reason) -> &'static str {
 }
 
 fn text(answer: &Answer) -> String {
+    if !answer.found && answer.phase == Phase::Intake.as_str() {
+        return format!(
+            "Run {} has not read its exports to the end: whether a statement is about this person is not known yet.\n",
+            answer.run
+        );
+    }
     if !answer.found {
         return format!(
             "Run {} has no statement about this person.\nA record that could not be read is known by its ordinal only: \

@@ -35,6 +35,10 @@ pub struct Purge {
     /// Also where statements are pending or in doubt: they can then never be sent from this run
     #[arg(long)]
     even_pending: bool,
+    /// With --even-pending: give up letters on paper of statements that were delivered to a mailbox too, or may have been; a new
+    /// run does not print them
+    #[arg(long, requires = "even_pending")]
+    even_unprinted: bool,
     /// The folder is gone for good: let others go on without it
     #[arg(long, requires = "config", conflicts_with = "even_pending")]
     lost: bool,
@@ -58,7 +62,7 @@ impl Purge {
         if !self.yes && !agreed(&what)? {
             return Err(Error::new(Exit::Usage, "nothing was removed"));
         }
-        let purged = pipeline::purge(&self.run, self.even_pending)?;
+        let purged = pipeline::purge(&self.run, self.even_pending, self.even_unprinted)?;
         say(&format!("removed {} files, {} bytes", purged.files, purged.bytes));
         Ok(Exit::Done)
     }

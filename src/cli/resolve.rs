@@ -62,11 +62,12 @@ impl Resolve {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 table,
-                "{:>12}  {}  {}  {:<16}  {operator}",
+                "{:>12}  {}  {}  {:<16}  {operator}{}",
                 of.ordinal,
                 of.message_id,
                 moment(of.at),
-                spaced(of.reason.as_str())
+                spaced(of.reason.as_str()),
+                if of.ordered { ", to be sent again by order" } else { "" }
             );
         }
         let settlement = match self.settle_as {
@@ -92,6 +93,7 @@ impl Resolve {
                     format!("print what waits for it with `utskick resume {}`", shown(&self.run))
                 }
                 (0, _) => format!("send them with `utskick resume {}`", shown(&self.run)),
+                (_, Settlement::Delivered) => "the run is purged: no run prints their letters on paper".into(),
                 _ => "the run is purged: they go with a new run of the export".into(),
             });
         }

@@ -64,7 +64,10 @@ impl Send {
 
 /// Prints how a run ended: its report on stdout, what to do next on stderr.
 pub(super) fn finish(run: &Path, ended: &Ended, json: bool) -> Result<Exit> {
-    report::print_report(run, json)?;
+    if report::print_report(run, json)? == Exit::Storage {
+        // To go on would send by an account that is wrong.
+        return Ok(Exit::Storage);
+    }
     for refusal in &ended.refusals {
         say(&format!("refused: {refusal}"));
     }

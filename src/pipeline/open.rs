@@ -405,7 +405,9 @@ async fn settle_doubts(run: &Run) -> Result<Vec<Vec<OpenIntent>>> {
     for mut open in run.journal.open_intents()? {
         let index = run.desk(open.intent.operator).filter(|index| resends(*index, &open));
         if let Some(desk) = index.and_then(|index| again.get_mut(index)) {
-            open.reason = Reason::Interrupted;
+            if open.reason == Reason::None {
+                open.reason = Reason::Interrupted;
+            }
             desk.push(open);
             continue;
         }

@@ -23,8 +23,9 @@ pub struct Purged {
 
 /// Removes what of a run holds payload, by a person's decision, with an audit line.
 ///
-/// *Errors*: a process is at the run; something is pending or in doubt and `even_pending` is not set; storage.
-pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
+/// *Errors*: a process is at the run; something is pending or in doubt and `even_pending` is not set; letters on paper would be
+/// printed by no run and `even_unprinted` is not set; storage.
+pub fn purge(run: &Path, even_pending: bool, even_unprinted: bool) -> Result<Purged> {
     let config = Config::read(&JournalReader::open(run)?.header().config_file)?;
     let installation = Installation::existing(&config.installation)?;
     let journal = Journal::open(run, &installation)?;
@@ -36,6 +37,15 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
             format!("the run needs its copies: it is {}, {pending} pending, {in_doubt} in doubt", journal.phase());
         return Err(Error::new(Exit::Usage, message)
             .remedy("resume it, and settle what is in doubt; --even-pending gives up that this run ever sends them"));
+    }
+    let unprinted = JournalReader::open(run)?.unprinted()?;
+    if unprinted > 0 && !even_unprinted {
+        let message = format!(
+            "{unprinted} letters on paper wait whose messages were delivered, or may have been: no new run prints them"
+        );
+        return Err(Error::new(Exit::Usage, message).remedy(
+            "resume it, and settle what is in doubt, so that they are printed; --even-unprinted gives them up",
+        ));
     }
     let register = Register::open(&installation)?;
     let found = register.is_given_up(&journal.header().run_id)?;
@@ -50,7 +60,7 @@ pub fn purge(run: &Path, even_pending: bool) -> Result<Purged> {
     };
     let purged = measure(&run.join(COPIES));
     let text = format!(
-        "{} files, {} bytes, {pending} pending and {in_doubt} in doubt, by {}",
+        "{} files, {} bytes, {pending} pending and {in_doubt} in doubt, {unprinted} letters unprinted, by {}",
         purged.files,
         purged.bytes,
         control::user()

@@ -372,7 +372,7 @@ impl Rows {
         *self.by_rows.by.entry((seen.outcome, seen.reason)).or_default() += 1;
         // Nobody waits for its answer any more.
         let lost = seen.under_way && !running;
-        let digital = if lost { Digital::InDoubt(Reason::Interrupted) } else { seen.digital };
+        let digital = if lost { seen.left() } else { seen.digital };
         let (outcome, reason) = match lost {
             true => super::halves::outcome(digital, seen.paper),
             false => (seen.outcome, seen.reason),

@@ -122,6 +122,12 @@ fn what_is_in_doubt_is_printed_once_it_is_settled_as_delivered() {
     assert!(printed.len() > 30 && printed.is_disjoint(&in_doubt), "{printed:?} and {in_doubt:?}");
 
     let run = world.path("run");
+    // No later run prints what has left for a mailbox.
+    let purge = |more: &[&str]| crate::run::utskick(["purge", "--yes"]).args(more).arg(&run).output().unwrap();
+    let refused = purge(&["--even-pending"]);
+    assert_eq!(refused.status.code(), Some(64));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains(&format!("{} letters on paper wait", in_doubt.len())), "{said}");
     let some = in_doubt.first().unwrap().to_string();
     let text = std::fs::read_to_string(&export).unwrap();
     let record = text.split("<ku:Blankett ").nth(some.parse().unwrap()).unwrap();

@@ -99,6 +99,18 @@ fn what_is_in_doubt_is_settled_by_the_operators_word() {
     let before = report(&world, 2);
     assert_eq!(count(&before, "delivered"), count(&sent, "delivered") + arrived.len() as u64, "{before}");
     assert_eq!(before["sent_again"], 0, "ordered, and not yet sent");
+    // What is ordered is told as such, with its first cause.
+    let listed = String::from_utf8(resolve(&world, 0, &["--list"], &[]).stdout).unwrap();
+    assert_eq!(listed.matches("to be sent again by order").count(), again.len(), "{listed}");
+    let cause = |report: &Value, ordinal: &String| -> Value {
+        let all = report["in_doubt"].as_array().unwrap();
+        all.iter().find(|doubt| doubt["ordinal"].to_string() == *ordinal).unwrap()["reason"].clone()
+    };
+    assert!(again.iter().all(|ordinal| cause(&before, ordinal) == cause(&sent, ordinal)), "{before}");
+    // Whoever thinks better of it has sent nothing again.
+    let (thought_better, again) = again.split_at(1);
+    resolve(&world, 0, &["--as", "not-delivered"], &[&thought_better[0]]);
+    assert_eq!(report(&world, 2)["sent_again"], 0);
 
     // While a process is at the run nobody settles anything.
     ends_with(0, ["control", world.path("run").to_str().unwrap(), "pause"]);
@@ -129,7 +141,7 @@ fn what_is_in_doubt_is_settled_by_the_operators_word() {
     }
     let audit = done["audit"].as_array().unwrap();
     let settled: Vec<&Value> = audit.iter().filter(|event| event["kind"] == "settled").collect();
-    assert_eq!(settled.len(), 3, "{audit:?}");
+    assert_eq!(settled.len(), 4, "{audit:?}");
     let page = world.path("report.html");
     utskick(["report", world.path("run").to_str().unwrap(), "--html", page.to_str().unwrap()]).status().unwrap();
     let page = std::fs::read_to_string(page).unwrap();
@@ -138,7 +150,7 @@ fn what_is_in_doubt_is_settled_by_the_operators_word() {
     }
     assert!(settled.iter().all(|event| event["text"].as_str().unwrap().contains("uid")));
     let lines = std::fs::read_to_string(world.path("sandbox/state/audit.ndjson")).unwrap();
-    assert_eq!(lines.lines().filter(|line| line.contains("resolve: run")).count(), 3);
+    assert_eq!(lines.lines().filter(|line| line.contains("resolve: run")).count(), 4);
     assert!(!world.path("run/exports").exists(), "nothing needs the copies any more");
 }
 
@@ -424,4 +436,34 @@ fn many_are_settled_in_groups_and_a_kill_between_them_loses_nothing() {
     let after = seen();
     assert_eq!((count(&after, "in_doubt"), told(&after)), (0, in_doubt));
     assert_eq!((count(&after, "delivered"), &after["balanced"]), (in_doubt, &true.into()), "{after}");
+}
+
+/// Its sums and its rows tell different stories: nobody is told to go on with it.
+#[test]
+fn a_run_that_does_not_balance_ends_with_74() {
+    let world = World::new(&["--no-mailbox", "0"]);
+    let export = world.export("export.xml", 40, &[]);
+    world.send(&export, "run", 0);
+    let journal = rusqlite::Connection::open(world.path("run/journal.sqlite")).unwrap();
+    journal.execute_batch("DELETE FROM digital WHERE kind = 1 AND ordinal = 7").unwrap();
+    drop(journal);
+    let resumed = on_run(&world, "resume", &[], "");
+    assert_eq!(resumed.status.code(), Some(74));
+    assert!(!String::from_utf8_lossy(&resumed.stderr).contains("go on"));
+}
+
+#[test]
+fn find_says_that_it_does_not_know_before_the_exports_are_read() {
+    let world = World::new(&[]);
+    let export = world.export("export.xml", 2000, &[]);
+    let mut send = world.send_command(&export, "run");
+    let died = send.env("UTSKICK_CRASH", "parsed:1500").output().unwrap();
+    assert_eq!(died.status.code(), None);
+    let found = on_run(&world, "find", &["--json", "--person-id", "195111232079"], "");
+    assert_eq!(found.status.code(), Some(2));
+    let answer: Value = serde_json::from_slice(&found.stdout).unwrap();
+    shape::holds("find.json", &answer);
+    assert_eq!((&answer["phase"], &answer["found"]), (&"intake".into(), &false.into()));
+    let found = on_run(&world, "find", &["--person-id", "195111232079"], "");
+    assert!(String::from_utf8_lossy(&found.stdout).contains("is not known yet"));
 }

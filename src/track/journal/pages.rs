@@ -13,7 +13,7 @@ use crate::domain::{ContentDigest, Form, Organisation, Outcome, Reason, Span, St
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
@@ -269,7 +269,11 @@ pub(super) fn flights(conn: &Connection) -> rusqlite::Result<Vec<Flight>> {
 pub(super) fn open_intents(conn: &Connection, keys: &Keys<'_>) -> Result<Vec<OpenIntent>, TrackError> {
     let query = || {
         let moment = conn.unchecked_transaction()?;
-        let all = flights(conn)?.into_iter().map(|flight| opened(conn, keys, flight.intent, Reason::None));
+        let ordered = resends(conn)?;
+        let all = flights(conn)?.into_iter().map(|flight| {
+            let reason = ordered.get(&flight.ordinal).copied().unwrap_or(Reason::None);
+            opened(conn, keys, flight.intent, reason)
+        });
         let all = all.collect::<rusqlite::Result<Vec<_>>>();
         moment.finish().and(all)
     };
@@ -395,13 +399,15 @@ pub(super) fn meta<T: rusqlite::types::FromSql>(conn: &Connection, name: &str) -
         .map(Option::flatten)
 }
 
-pub(super) fn ordered_again(conn: &Connection) -> Result<std::collections::HashSet<u64>, TrackError> {
-    let query = || -> rusqlite::Result<Vec<i64>> {
-        conn.prepare("SELECT ordinal FROM resend")?.query_map([], |row| row.get(0))?.collect()
-    };
-    query()
-        .map(|all| all.into_iter().map(|ordinal| ordinal as u64).collect())
-        .map_err(unreadable("what is to be sent again"))
+pub(super) fn ordered_again(conn: &Connection) -> Result<HashSet<u64>, TrackError> {
+    resends(conn).map(|all| all.into_keys().collect()).map_err(unreadable("what is to be sent again"))
+}
+
+/// What a person has ordered to be sent again, and why it was in doubt.
+pub(super) fn resends(conn: &Connection) -> rusqlite::Result<BTreeMap<u64, Reason>> {
+    conn.prepare("SELECT ordinal, reason FROM resend")?
+        .query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, reason_of(row.get(1)?))))?
+        .collect()
 }
 
 pub(super) fn events_of(conn: &Connection, kind: &str) -> Result<u64, TrackError> {

@@ -50,8 +50,20 @@ pub struct Seen {
     pub digital: Digital,
     /// The paper half.
     pub paper: OnPaper,
-    /// A request is under way, or was when the process ended.
+    /// A request is under way, or was when the process ended, or is ordered to be sent again.
     pub under_way: bool,
+}
+
+impl Seen {
+    /// The digital half where no process has the run: what was under way is in doubt, for the cause of before where it is
+    /// ordered to be sent again.
+    pub fn left(&self) -> Digital {
+        match self.reason {
+            _ if !self.under_way => self.digital,
+            Reason::None | Reason::NotYet => Digital::InDoubt(Reason::Interrupted),
+            before => Digital::InDoubt(before),
+        }
+    }
 }
 
 /// A request whose fate is not known.
@@ -69,6 +81,8 @@ pub struct InDoubtSeen {
     pub at: Timestamp,
     /// Why it is in doubt.
     pub reason: Reason,
+    /// A person has ordered that it is sent again, and it has not been yet.
+    pub ordered: bool,
 }
 
 /// How many ended in one second.
@@ -147,6 +161,8 @@ pub struct AttemptSeen {
     pub digital: Digital,
     /// What was in doubt is sent again.
     pub again: bool,
+    /// A person has ordered that.
+    pub ordered: bool,
     /// The operator's TransId.
     pub trans_id: Option<String>,
     /// The fault's ErrorCode.
@@ -413,12 +429,16 @@ impl JournalReader {
     /// Requests whose fate is not known: those that ended so, and where no process has the run (`running` false), those under way when it ended. Ascending by ordinal.
     pub fn in_doubt(&self, running: bool) -> Result<Vec<InDoubtSeen>, TrackError> {
         let query = || -> rusqlite::Result<Vec<InDoubtSeen>> {
+            let ordered = pages::resends(&self.conn)?;
             let mut ended = self.conn.prepare("SELECT ordinal, intent, reason FROM doubt")?;
             let ended = ended.query_map([], |row| Ok((row.get(0)?, row.get(1)?, reason_of(row.get(2)?))))?;
             let mut all = ended.collect::<rusqlite::Result<Vec<(i64, i64, Reason)>>>()?;
             if !running {
                 let left = pages::flights(&self.conn)?.into_iter();
-                all.extend(left.map(|flight| (flight.ordinal as i64, flight.intent, Reason::Interrupted)));
+                all.extend(left.map(|flight| {
+                    let reason = ordered.get(&flight.ordinal).copied().unwrap_or(Reason::Interrupted);
+                    (flight.ordinal as i64, flight.intent, reason)
+                }));
             }
             all.sort_unstable_by_key(|of| of.0);
             let mut operator = self.conn.prepare("SELECT operator FROM manner WHERE number = ?1")?;
@@ -431,6 +451,7 @@ impl JournalReader {
                     message_id: entry.message_id,
                     at: Timestamp::from_millisecond(entry.at).unwrap_or_default(),
                     reason,
+                    ordered: ordered.contains_key(&(ordinal as u64)),
                 })
             });
             each.collect()
@@ -460,19 +481,25 @@ impl JournalReader {
         query().map_err(unreadable("the attempts"))
     }
 
+    /// Letters on paper of statements that have been delivered to a mailbox too, or may have been, and that are not
+    /// printed: no other run prints them.
+    pub fn unprinted(&self) -> Result<u64, TrackError> {
+        self.conn
+            .query_row(
+                "SELECT count(*) FROM both WHERE digital IN (?1, ?2) AND paper = 0",
+                [kind::DELIVERED, kind::IN_DOUBT],
+                |row| row.get::<_, i64>(0),
+            )
+            .map(|count| count as u64)
+            .map_err(unreadable("what is not printed"))
+    }
+
     /// How many requests were sent again although an earlier one may have arrived.
     pub fn sent_again(&self) -> Result<u64, TrackError> {
         let one = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let query = || -> rusqlite::Result<i64> {
-            let ordered = one("SELECT count(*) FROM resend")?;
-            // An order and the request that follows it tell of the same attempt.
-            let again = format!(
-                "SELECT count(*) FROM (SELECT DISTINCT ordinal, attempt FROM digital WHERE kind = {})",
-                kind::AGAIN
-            );
-            Ok(one(&again)? - ordered)
-        };
-        query().map(|count| u64::try_from(count).unwrap_or(0)).map_err(unreadable("what was sent again"))
+        one(&format!("SELECT count(*) FROM digital WHERE kind = {}", kind::AGAIN))
+            .map(|count| u64::try_from(count).unwrap_or(0))
+            .map_err(unreadable("what was sent again"))
     }
 
     /// Reads several things as of one moment, although the run goes on.
@@ -522,9 +549,10 @@ impl JournalReader {
         each("SELECT ordinal, kind, reason FROM paper ORDER BY number", &State::paper_row)?;
         let (stopped, mut routes) = (self.stopped()?, Routes::default());
         routes.read(&self.conn)?;
+        let ordered = pages::resends(&self.conn)?;
         places::each(&self.conn, 0, |ordinal, place| {
             if let Some(state) = states.get_mut(ordinal as usize) {
-                state.waits(place, &routes, &stopped);
+                state.waits(place, &routes, &stopped, ordered.get(&ordinal));
             }
             ControlFlow::Continue(())
         })?;
@@ -581,6 +609,7 @@ impl JournalReader {
                 operator: row.get(3)?,
                 digital: digital_of(kind, reason_of(row.get(2)?)),
                 again: kind == kind::AGAIN,
+                ordered: kind == kind::ORDERED,
                 trans_id: row.get(6)?,
                 fault_code: row.get(7)?,
                 call_id: row.get(8)?,
@@ -591,7 +620,9 @@ impl JournalReader {
         }
         let mut routes = Routes::default();
         routes.read(&self.conn)?;
-        state.waits(places::of(&self.conn, ordinal as u64)?, &routes, &self.stopped()?);
+        let ordered = pages::resends(&self.conn)?;
+        let place = places::of(&self.conn, ordinal as u64)?;
+        state.waits(place, &routes, &self.stopped()?, ordered.get(&(ordinal as u64)));
         Ok((state, attempts))
     }
 
@@ -694,15 +725,15 @@ impl State {
     /// Columns: ordinal, kind, reason, operator.
     fn digital_row(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
         let kind: u8 = row.get(1)?;
-        let ends = !matches!(i64::from(kind), kind::OVER | kind::AGAIN);
+        let ends = !matches!(i64::from(kind), kind::OVER | kind::AGAIN | kind::ORDERED);
         self.digital = if ends { kind } else { 0 };
         self.digital_reason = row.get::<_, Option<u8>>(2)?.unwrap_or(0);
         self.operator = row.get::<_, Option<i16>>(3)?.filter(|_| ends).unwrap_or(-1);
         Ok(())
     }
 
-    /// It waits there, or nowhere.
-    fn waits(&mut self, place: Place, routes: &Routes, stopped: &[i64]) {
+    /// It waits there, or nowhere; why it was in doubt, where it is to be sent again by order.
+    fn waits(&mut self, place: Place, routes: &Routes, stopped: &[i64], ordered: Option<&Reason>) {
         let number = match place.at() {
             At::Nowhere => return,
             At::LookUp(reason) => {
@@ -716,6 +747,9 @@ impl State {
         self.under_way = matches!(place.at(), At::UnderWay(_));
         if stopped.contains(&operator.into()) && !self.under_way {
             self.waits_because = Reason::OperatorStopped as u8;
+        }
+        if let Some(reason) = ordered {
+            self.waits_because = *reason as u8;
         }
     }
 

@@ -258,7 +258,7 @@ pub struct OpenIntent {
     pub work: Work,
     /// The request that left, or was about to.
     pub intent: Intent,
-    /// Why it is in doubt; [`Reason::None`] where it has no outcome at all.
+    /// Why it is in doubt, or was when its resend was ordered; [`Reason::None`] where it has no outcome at all.
     pub reason: Reason,
 }
 

@@ -4,6 +4,7 @@ use super::super::error::TrackError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Version of the format, in SQLite's `user_version`. Another one is refused.
 pub(super) const FORMAT: u32 = 3;
@@ -28,8 +29,10 @@ pub(super) mod kind {
     pub const HELD: i64 = 5;
     /// An attempt was surely not accepted; the half waits again.
     pub const OVER: i64 = 6;
-    /// What was in doubt is sent again, or anew; the half waits again.
+    /// What was in doubt is sent again; the half waits again.
     pub const AGAIN: i64 = 7;
+    /// A person has ordered that what is in doubt is sent again; the half waits again.
+    pub const ORDERED: i64 = 9;
     /// `paper` only: the bundle is on disk.
     pub const BUNDLED: i64 = 8;
 }
@@ -76,7 +79,7 @@ CREATE TABLE both(
 CREATE TABLE bundle(number INTEGER PRIMARY KEY, file_name TEXT, sha256 BLOB, letters INT, bytes INT, at INT);
 CREATE TABLE tally(kind INT, operator INT, reason INT, count INT, PRIMARY KEY(kind, operator, reason)) WITHOUT ROWID;
 CREATE TABLE tempo(second INT, operator INT, delivered INT, other INT, PRIMARY KEY(second, operator)) WITHOUT ROWID;
-CREATE TABLE resend(ordinal INTEGER PRIMARY KEY);
+CREATE TABLE resend(ordinal INTEGER PRIMARY KEY, reason INT);
 CREATE TABLE event(number INTEGER PRIMARY KEY, at INT, kind TEXT, text TEXT);
 ";
 
@@ -112,7 +115,24 @@ pub(super) fn writing(file: &Path, vfs: Option<&str>) -> Result<Connection, rusq
 /// Where the disk refuses, SQLite goes on in the mode it had: it answers with the mode's name, or the answer is right and
 /// the commit after it fails, which only who steps on sees. In that mode a power failure before the folder's next sync
 /// undoes a commit.
+///
+/// Where two processes do it at once, SQLite tells one of them that the database is busy, and does not wait.
 pub(in super::super) fn use_wal(conn: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match into_wal(conn) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < MOMENT => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// How long another process may take to put a database into WAL mode.
+const MOMENT: Duration = Duration::from_secs(10);
+
+fn into_wal(conn: &Connection) -> rusqlite::Result<()> {
     let mut change = conn.prepare("PRAGMA journal_mode = WAL")?;
     let mut answer = change.query([])?;
     let mode: Option<String> = answer.next()?.map(|row| row.get(0)).transpose()?;

@@ -19,7 +19,7 @@ use super::super::installation::Installation;
 use super::intents::Intents;
 use super::mark::{self, Mark};
 use super::pages;
-use super::places::{At, Places};
+use super::places::{At, Place, Places};
 use super::schema::queue;
 use super::{
     Amend, AttemptOver, BundleRow, DigitalEnd, Intent, PaperEnd, Phase, RouteRow, RunExport, RunOperator, SETTLED,
@@ -244,7 +244,8 @@ impl<'c> Writer<'c> {
         let mut waits: BTreeMap<(i64, i64), i64> = BTreeMap::new();
         for place in self.places.all() {
             let (kind, operator) = match place.at() {
-                At::Nowhere => continue,
+                At::Nowhere if place == Place::NOWHERE => continue,
+                At::Nowhere => return Ok(false),
                 At::LookUp(_) => (queue::LOOK_UP, Some(-1)),
                 At::Operator(route) => (queue::QUEUED, self.routes.get(route as usize).map(|route| route.operator)),
                 At::UnderWay(route) => (queue::FLYING, self.routes.get(route as usize).map(|route| route.operator)),

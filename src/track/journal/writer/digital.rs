@@ -470,7 +470,7 @@ impl Writer<'_> {
                 Settlement::Delivered => (kind::DELIVERED, (Digital::Delivered, operator)),
                 // The operator's word: surely not accepted.
                 Settlement::NotDelivered => (kind::OVER, (Digital::Waiting, -1)),
-                Settlement::Resend => (kind::AGAIN, (Digital::Waiting, -1)),
+                Settlement::Resend => (kind::ORDERED, (Digital::Waiting, -1)),
             };
             self.run_cached("DELETE FROM resend WHERE ordinal = ?1", [ordinal as i64])?;
             match settlement {
@@ -484,7 +484,10 @@ impl Writer<'_> {
                 // As if the process had ended under way: what is sent next must be the same request.
                 Settlement::Resend => {
                     self.out_of_doubt(ordinal, At::UnderWay(flight.route), flight.wish)?;
-                    self.run_cached("INSERT INTO resend(ordinal) VALUES (?1)", [ordinal as i64])?;
+                    self.run_cached(
+                        "INSERT INTO resend(ordinal, reason) VALUES (?1, ?2)",
+                        params![ordinal as i64, reason as u8],
+                    )?;
                     self.count(queue::FLYING, operator, 0, 1);
                     self.flights.insert(ordinal, Flight { left: true, ..flight });
                 }
