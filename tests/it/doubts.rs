@@ -104,7 +104,8 @@ fn what_is_in_doubt_is_settled_by_the_operators_word() {
     assert_eq!(listed.matches("to be sent again by order").count(), again.len(), "{listed}");
     let cause = |report: &Value, ordinal: &String| -> Value {
         let all = report["in_doubt"].as_array().unwrap();
-        all.iter().find(|doubt| doubt["ordinal"].to_string() == *ordinal).unwrap()["reason"].clone()
+        let ordinal: u64 = ordinal.parse().unwrap();
+        all.iter().find(|doubt| doubt["ordinal"] == ordinal).unwrap()["reason"].clone()
     };
     assert!(again.iter().all(|ordinal| cause(&before, ordinal) == cause(&sent, ordinal)), "{before}");
     // Whoever thinks better of it has sent nothing again.
