@@ -45,7 +45,7 @@ const ANSWER_LIMIT_BYTES: usize = 4 << 20;
 
 /// How long a connection rests after an answer. Of a server that answers everything twice, with up to 3 ms between, half
 /// of all requests without a rest had the second answer to the one before. An intent takes as long to become durable.
-const REST: Duration = Duration::from_millis(5);
+pub const REST: Duration = Duration::from_millis(5);
 
 /// Connections that are made at once to a gateway. All together, a cold start would have each wait for the handshakes of
 /// all others; a few at a time, the first are soon there, and the rest resume their sessions or are not needed.

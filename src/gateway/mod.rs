@@ -23,7 +23,7 @@ pub mod wire;
 
 pub(crate) use adapt::{Adapt, Said};
 pub use breaker::Breaker;
-pub use connect::{Address, CallError, Gateway, GatewaySettings, Lease, Reply, Worth};
+pub use connect::{Address, CallError, Gateway, GatewaySettings, Lease, REST, Reply, Worth};
 pub use gate::{Gate, MARGIN, Shut};
 pub use lead::Lead;
 pub use pace::{Pacer, Slot};

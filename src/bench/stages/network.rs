@@ -6,7 +6,7 @@ use super::{Known, ROUNDS};
 use crate::config::{Config, Rate};
 use crate::domain::{Identity, Windows};
 use crate::error::{Error, Exit, Result};
-use crate::gateway::{Address, Gateway, GatewaySettings, Tls, Worth};
+use crate::gateway::{Address, Gateway, GatewaySettings, REST, Tls, Worth};
 use crate::lookup::{Far, Found, Heard};
 use crate::prepare::keys::Credential;
 use futures::StreamExt;
@@ -143,8 +143,16 @@ async fn look_up(
     Ok((median(took), found))
 }
 
-/// Posts all, so many at once.
+/// Posts all, so many at once, and lets their connections rest together: in a send they rest while intents are synced.
 async fn post(gateways: &[Gateway], posts: &[Post]) -> Result<()> {
+    for together in posts.chunks(UNDER_WAY) {
+        post_together(gateways, together).await?;
+        tokio::time::sleep(REST).await;
+    }
+    Ok(())
+}
+
+async fn post_together(gateways: &[Gateway], posts: &[Post]) -> Result<()> {
     let mut under_way = futures::stream::iter(posts)
         .map(|(operator, address, body)| async move {
             let silent = |error| Error::because(Exit::Storage, "the sandbox's operator", error);
