@@ -38,8 +38,8 @@
 //! logs have no index by ordinal: the few questions about one person read them through. **Keys are ordinals**, since
 //! random ones cost fifteen times as much; the index by person is sorted in memory, and written once, at release.
 //!
-//! A digital half is what its last row in `digital` says, or waits where it has a place: `OVER` and
-//! `AGAIN` rows tell of attempts and leave the half waiting. `tally` and `tempo` are sums of the other tables, written in
+//! A digital half is what its last row in `digital` says, or waits where it has a place: `OVER`,
+//! `AGAIN` and `ORDERED` rows tell of attempts and leave the half waiting. `tally` and `tempo` are sums of the other tables, written in
 //! the same transactions; `report` counts the rows themselves and compares.
 //!
 //! # What it promises
@@ -63,6 +63,7 @@ mod pages;
 mod persons;
 mod places;
 mod reader;
+mod routes;
 mod rows;
 mod schema;
 mod sealed;
@@ -129,7 +130,7 @@ pub struct Claim {
 /// What pages of work are read with.
 struct Reading {
     conn: Connection,
-    routes: pages::Routes,
+    routes: routes::Routes,
 }
 
 struct Inner {
@@ -280,7 +281,7 @@ impl Journal {
                 header: RwLock::new(Arc::new(header)),
                 phase: Mutex::new(phase),
                 employers,
-                read: Mutex::new(Some(Reading { conn: read, routes: pages::Routes::default() })),
+                read: Mutex::new(Some(Reading { conn: read, routes: routes::Routes::default() })),
                 bulk: Some(bulk),
                 ops: Some(ops),
                 room: Arc::new(Semaphore::new(CHANGES)),

@@ -193,12 +193,12 @@ pub async fn send_all(journal: &Journal, statements: u64) -> Result<(), TrackErr
 
 /// What has one place at an operator, one after the other: every statement that is as many places on.
 async fn place(journal: &Journal, first: u64, statements: u64) -> Result<(), TrackError> {
-    let mut on_their_way = VecDeque::with_capacity(OUTCOMES);
+    let mut on_their_way: VecDeque<HandedOver> = VecDeque::with_capacity(OUTCOMES);
     for ordinal in (first..=statements).step_by(UNDER_WAY) {
         if on_their_way.len() == OUTCOMES
             && let Some(outcome) = on_their_way.pop_front()
         {
-            HandedOver::durable(outcome).await?;
+            outcome.durable().await?;
         }
         on_their_way.push_back(send(journal, ordinal).await?);
     }

@@ -1,7 +1,7 @@
 //! The log of intents: what was about to be sent, and all that makes the same bytes again; a row for those of a group.
 //!
 //! An intent is 72 bytes, and what it has in common with many others stands in `manner`. Those that become durable together
-//! are one row, keyed by the number of its first: a row for each would cost ten times as much, and every letter has one.
+//! are one row, keyed by the number of its first: a row for each made the whole journal a tenth dearer.
 //! The sealed content keys of encrypted letters are rows of their own, since they are forgotten when the run ends.
 
 use crate::domain::MessageId;

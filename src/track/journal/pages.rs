@@ -6,6 +6,7 @@ use super::super::installation::Installation;
 use super::codes::reason_of;
 use super::intents;
 use super::places::{self, At, Place};
+use super::routes::Routes;
 use super::schema::FILE;
 use super::sealed::context;
 use super::{Counts, Intent, OpenIntent, Phase, Routed, RunHeader, Work};
@@ -18,7 +19,7 @@ use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 /// What opens sealed columns and turns numbers into employers.
 pub(super) struct Keys<'a> {
@@ -30,8 +31,7 @@ pub(super) struct Keys<'a> {
 /// Columns of [`Work`], in the order that [`Keys::work`] reads them.
 const WORK: &str =
     "s.ordinal, s.export, s.start, s.length, s.record, s.form, s.employer, s.key, s.content, s.correction";
-const WORK_OF: &str = "SELECT ordinal, export, start, length, record, form, employer, key, content, correction
-    FROM statement WHERE ordinal = ?1";
+static WORK_OF: LazyLock<String> = LazyLock::new(|| format!("SELECT {WORK} FROM statement s WHERE s.ordinal = ?1"));
 
 pub(super) fn unreadable(what: &'static str) -> impl Fn(rusqlite::Error) -> TrackError {
     move |error| TrackError::storage(format!("read {what} from the journal"), error)
@@ -67,7 +67,7 @@ impl Keys<'_> {
 
     /// The statement of this ordinal.
     fn work_of(&self, conn: &Connection, ordinal: u64) -> rusqlite::Result<Work> {
-        conn.prepare_cached(WORK_OF)?.query_row([ordinal as i64], |row| self.work(row))
+        conn.prepare_cached(&WORK_OF)?.query_row([ordinal as i64], |row| self.work(row))
     }
 
     fn damaged(&self, what: &str) -> TrackError {
@@ -155,36 +155,6 @@ fn ordinals(
     Ok(found)
 }
 
-/// The routes of a journal as far as they were read: they are only ever added to.
-#[derive(Debug, Default)]
-pub(super) struct Routes(Vec<RouteSeen>);
-
-/// Where FaR has said that statements go.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RouteSeen {
-    pub operator: u16,
-    /// Number of the word.
-    address: i64,
-    looked_up: i64,
-}
-
-impl Routes {
-    /// Reads on.
-    pub(super) fn read(&mut self, conn: &Connection) -> rusqlite::Result<()> {
-        let mut select =
-            conn.prepare_cached("SELECT operator, address, looked_up FROM route WHERE number >= ?1 ORDER BY number")?;
-        let mut rows = select.query([self.0.len() as i64])?;
-        while let Some(row) = rows.next()? {
-            self.0.push(RouteSeen { operator: row.get(0)?, address: row.get(1)?, looked_up: row.get(2)? });
-        }
-        Ok(())
-    }
-
-    pub(super) fn get(&self, number: u32) -> Option<&RouteSeen> {
-        self.0.get(number as usize)
-    }
-}
-
 pub(super) fn routed(
     conn: &Connection,
     routes: &mut Routes,
@@ -196,7 +166,7 @@ pub(super) fn routed(
     let mut query = || {
         let moment = conn.unchecked_transaction()?;
         routes.read(conn)?;
-        let here = |at| matches!(at, At::Operator(number) if routes.get(number).is_some_and(|route| route.operator == operator));
+        let here = |at| matches!(at, At::Operator(number) if routes.get(number).is_some_and(|route| route.operator == i64::from(operator)));
         let mut addresses: HashMap<i64, String> = HashMap::new();
         let waits = ordinals(conn, after, limit, here)?.into_iter().filter_map(|(ordinal, place)| match place.at() {
             At::Operator(number) => Some((ordinal, place, routes.get(number)?)),

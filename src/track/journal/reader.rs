@@ -6,9 +6,10 @@ use super::super::register::halves_left;
 use super::codes::{digital_of, paper_of, reason_of};
 use super::intents;
 use super::mark;
-use super::pages::{self, Routes, optional_time, unreadable};
+use super::pages::{self, optional_time, unreadable};
 use super::persons;
 use super::places::{self, At, Place};
+use super::routes::Routes;
 use super::schema::{self, FILE, kind, queue};
 use super::sealed::context;
 use super::{Counts, Journal, Phase, RunHeader};
@@ -496,9 +497,9 @@ impl JournalReader {
 
     /// How many requests were sent again although an earlier one may have arrived.
     pub fn sent_again(&self) -> Result<u64, TrackError> {
-        let one = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
-        one(&format!("SELECT count(*) FROM digital WHERE kind = {}", kind::AGAIN))
-            .map(|count| u64::try_from(count).unwrap_or(0))
+        self.conn
+            .query_row("SELECT count(*) FROM digital WHERE kind = ?1", [kind::AGAIN], |row| row.get::<_, i64>(0))
+            .map(|count| count as u64)
             .map_err(unreadable("what was sent again"))
     }
 
@@ -547,16 +548,20 @@ impl JournalReader {
         };
         each("SELECT ordinal, kind, reason, operator FROM digital ORDER BY number", &State::digital_row)?;
         each("SELECT ordinal, kind, reason FROM paper ORDER BY number", &State::paper_row)?;
-        let (stopped, mut routes) = (self.stopped()?, Routes::default());
-        routes.read(&self.conn)?;
-        let ordered = pages::resends(&self.conn)?;
+        let waiting = self.waiting()?;
         places::each(&self.conn, 0, |ordinal, place| {
             if let Some(state) = states.get_mut(ordinal as usize) {
-                state.waits(place, &routes, &stopped, ordered.get(&ordinal));
+                state.waits(ordinal, place, &waiting);
             }
             ControlFlow::Continue(())
         })?;
         Ok(states)
+    }
+
+    fn waiting(&self) -> rusqlite::Result<Waiting> {
+        let mut routes = Routes::default();
+        routes.read(&self.conn)?;
+        Ok(Waiting { routes, stopped: self.stopped()?, ordered: pages::resends(&self.conn)? })
     }
 
     /// The statements about a person, ascending by ordinal. With the installation, sealed details are opened.
@@ -571,12 +576,12 @@ impl JournalReader {
                  FROM statement s WHERE ordinal = ?1
                  AND (person = ?2 OR EXISTS(SELECT 1 FROM also a WHERE a.ordinal = s.ordinal AND a.person = ?2))",
             )?;
-            let mut found = Vec::new();
+            let (waiting, mut found) = (self.waiting()?, Vec::new());
             for candidate in candidates {
                 let mut rows = statement.query(rusqlite::params![candidate as i64, person.0])?;
                 let Some(row) = rows.next()? else { continue };
                 let ordinal: i64 = row.get(0)?;
-                let (state, attempts) = self.attempts_of(ordinal, installation)?;
+                let (state, attempts) = self.attempts_of(ordinal, installation, &waiting)?;
                 let (state, bundle) = self.paper_of(ordinal, state)?;
                 let keys = match (row.get::<_, Option<[u8; 16]>>(9)?, row.get::<_, Option<[u8; 16]>>(10)?) {
                     (Some(key), Some(content)) => Some((StatementKey(key), ContentDigest(content))),
@@ -589,7 +594,12 @@ impl JournalReader {
         query().map_err(unreadable("a person's statements"))
     }
 
-    fn attempts_of(&self, ordinal: i64, installation: &Installation) -> rusqlite::Result<(State, Vec<AttemptSeen>)> {
+    fn attempts_of(
+        &self,
+        ordinal: i64,
+        installation: &Installation,
+        waiting: &Waiting,
+    ) -> rusqlite::Result<(State, Vec<AttemptSeen>)> {
         let mut state = State::default();
         let mut attempts = Vec::new();
         let mut statement = self.conn.prepare_cached(
@@ -618,11 +628,7 @@ impl JournalReader {
                     .map(|text| String::from_utf8_lossy(&text).into_owned()),
             });
         }
-        let mut routes = Routes::default();
-        routes.read(&self.conn)?;
-        let ordered = pages::resends(&self.conn)?;
-        let place = places::of(&self.conn, ordinal as u64)?;
-        state.waits(place, &routes, &self.stopped()?, ordered.get(&(ordinal as u64)));
+        state.waits(ordinal as u64, places::of(&self.conn, ordinal as u64)?, waiting);
         Ok((state, attempts))
     }
 
@@ -695,6 +701,15 @@ impl JournalReader {
     }
 }
 
+/// What tells where a statement waits, and why, beside its place.
+struct Waiting {
+    routes: Routes,
+    /// Operators that refuse our credentials.
+    stopped: Vec<i64>,
+    /// What is to be sent again by order, and why it was in doubt.
+    ordered: BTreeMap<u64, Reason>,
+}
+
 /// What pass 2 has made of a statement. Eight bytes, since a report holds one a statement.
 #[derive(Clone, Copy)]
 struct State {
@@ -732,8 +747,8 @@ impl State {
         Ok(())
     }
 
-    /// It waits there, or nowhere; why it was in doubt, where it is to be sent again by order.
-    fn waits(&mut self, place: Place, routes: &Routes, stopped: &[i64], ordered: Option<&Reason>) {
+    /// The statement of this ordinal waits there, or nowhere.
+    fn waits(&mut self, ordinal: u64, place: Place, waiting: &Waiting) {
         let number = match place.at() {
             At::Nowhere => return,
             At::LookUp(reason) => {
@@ -742,13 +757,13 @@ impl State {
             }
             At::Operator(number) | At::UnderWay(number) => number,
         };
-        let operator = routes.get(number).map_or(-1, |route| route.operator as i16);
-        self.operator = operator;
+        let operator = waiting.routes.get(number).map_or(-1, |route| route.operator);
+        self.operator = operator as i16;
         self.under_way = matches!(place.at(), At::UnderWay(_));
-        if stopped.contains(&operator.into()) && !self.under_way {
+        if waiting.stopped.contains(&operator) && !self.under_way {
             self.waits_because = Reason::OperatorStopped as u8;
         }
-        if let Some(reason) = ordered {
+        if let Some(reason) = waiting.ordered.get(&ordinal) {
             self.waits_because = *reason as u8;
         }
     }

@@ -20,6 +20,7 @@ use super::intents::Intents;
 use super::mark::{self, Mark};
 use super::pages;
 use super::places::{At, Place, Places};
+use super::routes::Routes;
 use super::schema::queue;
 use super::{
     Amend, AttemptOver, BundleRow, DigitalEnd, Intent, PaperEnd, Phase, RouteRow, RunExport, RunOperator, SETTLED,
@@ -115,15 +116,6 @@ struct Flight {
     left: bool,
 }
 
-/// Where FaR has said that statements go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Route {
-    operator: i64,
-    /// Number of the word.
-    address: i64,
-    looked_up: i64,
-}
-
 /// What an intent has in common with many: operator, and the words for address, date of the seal, certificates of sender
 /// and mediator; version of the renderer.
 type Manner = [i64; 6];
@@ -173,8 +165,7 @@ pub(super) struct Writer<'c> {
     last_manners: Vec<Option<(LastManner, u32)>>,
     intents: Intents,
     places: Places,
-    /// By number.
-    routes: Vec<Route>,
+    routes: Routes,
     flights: HashMap<u64, Flight>,
     /// Changes of `tally` by the group under way: (kind, operator, reason).
     tally: BTreeMap<(i64, i64, i64), i64>,
@@ -225,7 +216,7 @@ impl<'c> Writer<'c> {
             last_manners: Vec::new(),
             intents: Intents::default(),
             places: Places::default(),
-            routes: Vec::new(),
+            routes: Routes::default(),
             flights: HashMap::new(),
             tally: BTreeMap::new(),
             tempo: BTreeMap::new(),
@@ -247,8 +238,8 @@ impl<'c> Writer<'c> {
                 At::Nowhere if place == Place::NOWHERE => continue,
                 At::Nowhere => return Ok(false),
                 At::LookUp(_) => (queue::LOOK_UP, Some(-1)),
-                At::Operator(route) => (queue::QUEUED, self.routes.get(route as usize).map(|route| route.operator)),
-                At::UnderWay(route) => (queue::FLYING, self.routes.get(route as usize).map(|route| route.operator)),
+                At::Operator(route) => (queue::QUEUED, self.routes.get(route).map(|route| route.operator)),
+                At::UnderWay(route) => (queue::FLYING, self.routes.get(route).map(|route| route.operator)),
             };
             let Some(operator) = operator else { return Ok(false) };
             *waits.entry((kind, operator)).or_default() += 1;
@@ -277,10 +268,7 @@ impl<'c> Writer<'c> {
             Ok(([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?], row.get(6)?))
         })?;
         self.manners = manners.collect::<Result<_, _>>()?;
-        let mut routes = self.conn.prepare("SELECT operator, address, looked_up FROM route ORDER BY number")?;
-        let routes = routes
-            .query_map([], |row| Ok(Route { operator: row.get(0)?, address: row.get(1)?, looked_up: row.get(2)? }))?;
-        self.routes = routes.collect::<Result<_, _>>()?;
+        self.routes.read(self.conn)?;
         if self.phase != Phase::Intake {
             let statements = pages::meta::<i64>(self.conn, "statements")?.unwrap_or(0);
             self.places = Places::read(self.conn, statements as u64)?;
@@ -584,7 +572,7 @@ impl<'c> Writer<'c> {
     /// All of these, or none where one is refused.
     fn batch(&mut self, all: impl FnOnce(&mut Self) -> Result<(), TrackError>) -> Result<(), TrackError> {
         let failed = |error| TrackError::storage("write the journal", error);
-        let (counters, routes) = ((self.tally.clone(), self.tempo.clone()), self.routes.len());
+        let (counters, routes) = ((self.tally.clone(), self.tempo.clone()), self.routes.count());
         self.places.try_out();
         self.conn.execute_batch("SAVEPOINT batch").map_err(failed)?;
         let result = all(self);
@@ -592,7 +580,7 @@ impl<'c> Writer<'c> {
             self.places.keep();
         } else {
             self.places.take_back();
-            self.routes.truncate(routes);
+            self.routes.take_back(routes);
             (self.tally, self.tempo) = counters;
             self.conn.execute_batch("ROLLBACK TO batch").map_err(failed)?;
         }

@@ -2,11 +2,12 @@
 
 use super::super::codes::reason_of;
 use super::super::intents::Entry;
-use super::super::places::{At, Place, ROUTES};
+use super::super::places::{At, Place};
+use super::super::routes::Route;
 use super::super::schema::{kind, queue};
 use super::super::sealed::context;
 use super::super::{AttemptOver, DigitalEnd, End, Found, Intent, Phase, RouteRow, Settlement};
-use super::{Flight, LastManner, Manner, Route, Writer};
+use super::{Flight, LastManner, Manner, Writer};
 use crate::domain::Reason;
 use crate::track::TrackError;
 use crate::track::halves::Digital;
@@ -70,7 +71,7 @@ impl Writer<'_> {
                 let number = match numbers.get(&route) {
                     Some(number) => *number,
                     None => {
-                        let number = self.new_route(route)?;
+                        let number = self.routes.add(self.conn, route)?;
                         numbers.insert(route, number);
                         number
                     }
@@ -96,19 +97,8 @@ impl Writer<'_> {
         Ok(Some(()))
     }
 
-    fn new_route(&mut self, route: Route) -> rusqlite::Result<u32> {
-        let number = u32::try_from(self.routes.len()).ok().filter(|number| *number <= ROUTES);
-        let number = number.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, self.routes.len() as i64))?;
-        self.run_cached(
-            "INSERT INTO route(number, operator, address, looked_up) VALUES (?1, ?2, ?3, ?4)",
-            params![number, route.operator, route.address, route.looked_up],
-        )?;
-        self.routes.push(route);
-        Ok(number)
-    }
-
     fn operator_of(&self, route: u32) -> i64 {
-        self.routes.get(route as usize).map_or(-1, |route| route.operator)
+        self.routes.get(route).map_or(-1, |route| route.operator)
     }
 
     /// Counts a statement out of the queue where its digital half waits; `None` where it does not wait.
