@@ -2,7 +2,7 @@
 //!
 //! # What is on disk
 //!
-//! Format 3 (`user_version` 3, `application_id` `utsk`), WAL, one writing process (an exclusive `flock` on `run.lock`),
+//! Format 4 (`user_version` 4, `application_id` `utsk`), WAL, one writing process (an exclusive `flock` on `run.lock`),
 //! one writing thread, any number of readers. Folder 0700, files 0600. Times are milliseconds since 1970, digests and
 //! ids blobs, outcomes and reasons the numbers of [`Outcome`] and [`Reason`].
 //!
@@ -20,11 +20,12 @@
 //! | `doubt` | ordinal | digital halves in doubt, with what a resend needs |
 //! | `resend` | ordinal | in doubt, and a person has ordered that they are sent again; until they are |
 //! | `both` | ordinal | the two halves of a statement that goes both ways, from its first end on |
-//! | `intent` | number of the first | log: what was about to be sent, and all that makes the same bytes again; a row for those of a group (`intents.rs`) |
+//! | `intent` | number of the first | log: what was about to be sent, and all that makes the same bytes again; a row for those of a group (`log.rs`, `intents.rs`) |
 //! | `secret` | intent | content keys of encrypted letters, sealed; gone when the run has ended |
 //! | `manner` | number | what many intents have in common: operator, address, date, certificates, renderer |
-//! | `digital` | number | log: how each attempt and each digital half ended |
-//! | `paper` | number | log: how each paper half ended |
+//! | `digital` | number of the first | log: how each attempt and each digital half ended; a row for those of a group (`log.rs`, `ends.rs`) |
+//! | `more` | number | what few ends have: a TransId that is no UUID, a fault's code and CallId, a sealed detail |
+//! | `paper` | number of the first | log: how each paper half ended; a row for those of a group (`log.rs`, `ends.rs`) |
 //! | `bundle` | number | print bundles |
 //! | `tally` | kind, operator, reason | how many statements have which outcome, how long each queue is |
 //! | `tempo` | second, operator | how many ended in which second (operator -1: look-up, -2: paper) |
@@ -38,8 +39,8 @@
 //! logs have no index by ordinal: the few questions about one person read them through. **Keys are ordinals**, since
 //! random ones cost fifteen times as much; the index by person is sorted in memory, and written once, at release.
 //!
-//! A digital half is what its last row in `digital` says, or waits where it has a place: `OVER`,
-//! `AGAIN` and `ORDERED` rows tell of attempts and leave the half waiting. `tally` and `tempo` are sums of the other tables, written in
+//! A digital half is what its last entry in `digital` says, or waits where it has a place: `OVER`,
+//! `AGAIN` and `ORDERED` entries tell of attempts and leave the half waiting. `tally` and `tempo` are sums of the other tables, written in
 //! the same transactions; `report` counts the rows themselves and compares.
 //!
 //! # What it promises
@@ -57,7 +58,9 @@
 //! run, column and row). Employers that are organisations also stand there readably; private ones are masked.
 
 mod codes;
+mod ends;
 mod intents;
+mod log;
 mod mark;
 mod pages;
 mod persons;

@@ -30,6 +30,7 @@ mod pulse;
 mod register;
 mod report;
 mod status;
+mod trans_id;
 
 pub use checkpoint::Checkpoint;
 pub use error::{Cause, Outdated, TrackError};

@@ -1,5 +1,6 @@
 //! A person settles what is in doubt, by the operator's word; and what holds payload goes when nothing needs it any more.
 
+use crate::logs;
 use crate::run::{ends_with, json, utskick};
 use crate::shape;
 use crate::world::{World, count};
@@ -339,13 +340,16 @@ fn all_in_doubt(journal: &Path) -> u64 {
     }
     let waiting: i64 = journal.query_row("SELECT count(*) FROM waits", [], |row| row.get(0)).unwrap();
     copy_an_intent(&journal);
+    let ordinals: Vec<u64> = {
+        let mut waits = journal.prepare("SELECT ordinal FROM waits").unwrap();
+        waits.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(|ordinal| ordinal.unwrap() as u64).collect()
+    };
+    logs::put_in_doubt(&journal, &ordinals);
     journal
         .execute_batch(&format!(
-            "CREATE TEMP TABLE one AS SELECT l.operator, l.reason, l.at, d.route FROM doubt d
-                 JOIN digital l ON l.ordinal = d.ordinal AND l.kind = 4 LIMIT 1;
+            "CREATE TEMP TABLE one AS SELECT r.operator, d.reason, d.route FROM doubt d
+                 JOIN route r ON r.number = d.route LIMIT 1;
              INSERT INTO doubt SELECT w.ordinal, w.intent, one.route, 1, 0, w.paper, one.reason FROM waits w, one;
-             INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent)
-                 SELECT w.ordinal, 4, one.reason, one.operator, one.at, 1, w.intent FROM waits w, one;
              UPDATE tally SET count = count + {waiting} WHERE kind = 11
                  AND (operator, reason) = (SELECT operator, reason FROM one);
              UPDATE tally SET count = count - {waiting} WHERE kind IN (12, 101) AND operator = -1
@@ -446,7 +450,7 @@ fn a_run_that_does_not_balance_ends_with_74() {
     let export = world.export("export.xml", 40, &[]);
     world.send(&export, "run", 0);
     let journal = rusqlite::Connection::open(world.path("run/journal.sqlite")).unwrap();
-    journal.execute_batch("DELETE FROM digital WHERE kind = 1 AND ordinal = 7").unwrap();
+    logs::forget_delivery(&journal, 7);
     drop(journal);
     let resumed = on_run(&world, "resume", &[], "");
     assert_eq!(resumed.status.code(), Some(74));

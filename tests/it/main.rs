@@ -19,6 +19,7 @@ mod judged;
 mod keys;
 mod kills;
 mod letters;
+mod logs;
 mod manners;
 mod messages;
 mod nights;

@@ -1,6 +1,7 @@
 //! A gateway behaves badly, in every way that the sandbox can play: each statement ends as the answer deserves, the
 //! gateways' ledger and our journal agree, and no gateway disturbs another.
 
+use crate::logs;
 use crate::run::utskick;
 use crate::world::{World, count};
 use serde_json::Value;
@@ -141,9 +142,8 @@ fn rule(at: &str, manner: &Manner, when: &str) -> String {
 /// The last word of the journal on each message that was ever tried: kind of end, operator.
 fn ends(world: &World, run: &str) -> BTreeMap<String, i64> {
     let conn = rusqlite::Connection::open(world.path(run).join("journal.sqlite")).unwrap();
-    let mut query = conn.prepare("SELECT ordinal, kind FROM digital ORDER BY number").unwrap();
-    let rows = query.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)?))).unwrap();
-    let last: BTreeMap<u64, i64> = rows.map(Result::unwrap).collect();
+    let last: BTreeMap<u64, i64> =
+        logs::digital(&conn).into_iter().map(|(ordinal, kind)| (ordinal, kind.into())).collect();
     let mut ends = BTreeMap::new();
     utskick::track::JournalReader::open(&world.path(run))
         .unwrap()

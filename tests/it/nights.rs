@@ -1,6 +1,7 @@
 //! Nights in which something fails: many runs against one sandbox, each with an installation of its own, and the account
 //! that every one of them is held to in the end, by our journal and by the gateways' ledger.
 
+use crate::logs;
 use crate::run::utskick;
 use crate::world::World;
 use rusqlite::{Connection, OpenFlags};
@@ -361,9 +362,7 @@ impl Night<'_> {
                 assert_eq!(letters.insert(ordinal, number), None, "{name}: {ordinal} is in two bundles");
             }
         }
-        let mut select = conn.prepare("SELECT ordinal, bundle FROM paper WHERE kind = 8").unwrap();
-        let rows = select.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, u32>(1)?))).unwrap();
-        let recorded: BTreeMap<u64, u32> = rows.collect::<Result<_, _>>().unwrap();
+        let recorded: BTreeMap<u64, u32> = logs::bundled(&conn).into_iter().collect();
         assert_eq!(letters, recorded, "{name}: letters in bundles and in the journal");
         for (place, (_, on_paper, _)) in outcomes.iter().enumerate() {
             assert_eq!(*on_paper, letters.contains_key(&(place as u64 + 1)), "{name}: statement {}", place + 1);

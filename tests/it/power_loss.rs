@@ -5,6 +5,7 @@
 //! (`failing_disk.rs`). Beside it stands what each acknowledged call has promised. `UTSKICK_ROUNDS` gives how many runs.
 
 use crate::failing_disk::{FailingDisk, Plan};
+use crate::logs;
 use crate::nights::{seed, setting};
 use crate::vectors;
 use futures::future::join_all;
@@ -545,10 +546,7 @@ impl Voyage {
             places.get_mut(&work.span.ordinal).unwrap().paper = Paper::Waiting;
         }
         let conn = reader(journal.run());
-        let mut select = conn.prepare("SELECT ordinal, bundle FROM paper").unwrap();
-        let rows = select.query_map([], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, u32>(1)?))).unwrap();
-        for row in rows {
-            let (ordinal, bundle) = row.unwrap();
+        for (ordinal, bundle) in logs::bundled(&conn) {
             places.get_mut(&ordinal).unwrap().paper = Paper::Bundled(bundle);
         }
         places

@@ -8,7 +8,7 @@ pub(super) fn reason_of(number: i64) -> Reason {
     u8::try_from(number).ok().and_then(Reason::from_number).unwrap_or(Reason::None)
 }
 
-pub(super) fn digital_code(half: Digital) -> (i64, Reason) {
+pub(super) fn digital_code(half: Digital) -> (u8, Reason) {
     match half {
         Digital::Off | Digital::Waiting => (0, Reason::None),
         Digital::Delivered => (kind::DELIVERED, Reason::None),
@@ -20,7 +20,7 @@ pub(super) fn digital_code(half: Digital) -> (i64, Reason) {
 }
 
 /// The state of a digital half after a row of this kind.
-pub(super) fn digital_of(kind: i64, reason: Reason) -> Digital {
+pub(super) fn digital_of(kind: u8, reason: Reason) -> Digital {
     match kind {
         kind::DELIVERED => Digital::Delivered,
         kind::UNREACHABLE => Digital::Unreachable(reason),
@@ -31,7 +31,7 @@ pub(super) fn digital_of(kind: i64, reason: Reason) -> Digital {
     }
 }
 
-pub(super) fn paper_code(half: OnPaper) -> (i64, Reason) {
+pub(super) fn paper_code(half: OnPaper) -> (u8, Reason) {
     match half {
         OnPaper::Off | OnPaper::Waiting | OnPaper::Fallback => (0, Reason::None),
         OnPaper::Bundled => (kind::BUNDLED, Reason::None),
@@ -41,7 +41,7 @@ pub(super) fn paper_code(half: OnPaper) -> (i64, Reason) {
 }
 
 /// The state of a paper half after a row of this kind.
-pub(super) fn paper_of(kind: i64, reason: Reason) -> OnPaper {
+pub(super) fn paper_of(kind: u8, reason: Reason) -> OnPaper {
     match kind {
         kind::BUNDLED => OnPaper::Bundled,
         kind::HELD => OnPaper::Held(reason),

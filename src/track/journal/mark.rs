@@ -1,11 +1,13 @@
 //! How far the journal has come, beside the journal: what tells a run that lost some of it from one that never had it.
 //!
 //! A damaged or missing write-ahead log looks to SQLite like commits that were never finished: it goes on without them, and
-//! what they acknowledged would be sent again. So the numbers of the last rows of the logs stand in `journal.mark` too,
+//! what they acknowledged would be sent again. So the numbers of the last entries of the logs stand in `journal.mark` too,
 //! written after each commit of pass 2. They are not synced: after a power failure they may be behind the journal, but they
 //! are never ahead of it.
 
-use super::intents;
+use super::ends::{Ended, PaperEnded};
+use super::intents::Intended;
+use super::log;
 use super::pages::unreadable;
 use super::schema::{FILE, with_suffix};
 use crate::track::TrackError;
@@ -14,7 +16,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Numbers of the last rows of the logs: intents, digital halves, paper halves.
+/// Numbers of the last entries of the logs: intents, digital halves, paper halves.
 pub(super) type Numbers = [i64; 3];
 
 /// The mark of a journal that is written to.
@@ -42,11 +44,7 @@ impl Mark {
 
 /// What the journal has.
 pub(super) fn numbers(conn: &Connection) -> rusqlite::Result<Numbers> {
-    let intents = intents::last(conn)?;
-    conn.prepare_cached(
-        "SELECT coalesce((SELECT max(number) FROM digital), 0), coalesce((SELECT max(number) FROM paper), 0)",
-    )?
-    .query_row([], |row| Ok([intents, row.get(0)?, row.get(1)?]))
+    Ok([log::last::<Intended>(conn)?, log::last::<Ended>(conn)?, log::last::<PaperEnded>(conn)?])
 }
 
 /// What a process at this run had made durable; nothing where it never came so far.

@@ -4,7 +4,8 @@ use super::super::checkpoint::Checkpoint;
 use super::super::error::TrackError;
 use super::super::installation::Installation;
 use super::codes::reason_of;
-use super::intents;
+use super::intents::Intended;
+use super::log;
 use super::places::{self, At, Place};
 use super::routes::Routes;
 use super::schema::FILE;
@@ -223,7 +224,7 @@ pub(super) fn flights(conn: &Connection) -> rusqlite::Result<Vec<Flight>> {
     if open.is_empty() {
         return Ok(found);
     }
-    intents::each(conn, true, |intent, entry| {
+    log::each(conn, true, |intent, entry: Intended| {
         if open.remove(&entry.ordinal) {
             found.push(Flight { ordinal: entry.ordinal, intent, attempt: entry.attempt.into() });
         }
@@ -272,7 +273,7 @@ pub(super) fn in_doubt(
 
 /// The request of this number, its secrets still sealed, and its statement.
 fn opened(conn: &Connection, keys: &Keys<'_>, number: i64, reason: Reason) -> rusqlite::Result<OpenIntent> {
-    let entry = intents::entry(conn, number)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let entry: Intended = log::entry(conn, number)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let sealed = conn
         .prepare_cached("SELECT sealed FROM secret WHERE intent = ?1")?
         .query_row([number], |row| row.get(0))

@@ -4,7 +4,9 @@ use super::super::error::TrackError;
 use super::super::installation::Installation;
 use super::super::register::halves_left;
 use super::codes::{digital_of, paper_of, reason_of};
-use super::intents;
+use super::ends::{self, Ended, PaperEnded};
+use super::intents::Intended;
+use super::log;
 use super::mark;
 use super::pages::{self, optional_time, unreadable};
 use super::persons;
@@ -18,7 +20,8 @@ use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::track::{Checkpoint, Pulse};
 use crate::watch::Handshakes;
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -444,7 +447,7 @@ impl JournalReader {
             all.sort_unstable_by_key(|of| of.0);
             let mut operator = self.conn.prepare("SELECT operator FROM manner WHERE number = ?1")?;
             let each = all.into_iter().map(|(ordinal, number, reason)| {
-                let entry = intents::entry(&self.conn, number)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                let entry: Intended = log::entry(&self.conn, number)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
                 Ok(InDoubtSeen {
                     ordinal: ordinal as u64,
                     operator: operator.query_row([entry.manner], |row| row.get(0))?,
@@ -463,7 +466,7 @@ impl JournalReader {
     /// Gives every request that was intended, in order: its statement, the message's id, and what tells the request from
     /// all others. *Cost*: reads the whole log.
     pub fn requests(&self, sink: &mut dyn FnMut(u64, MessageId, [u8; 32])) -> Result<(), TrackError> {
-        intents::each(&self.conn, false, |_, entry| {
+        log::each(&self.conn, false, |_, entry: Intended| {
             sink(entry.ordinal, entry.message_id, entry.request_digest);
             ControlFlow::Continue(())
         })
@@ -472,12 +475,8 @@ impl JournalReader {
 
     /// How often requests were intended, and how often an attempt was surely not accepted.
     pub fn attempts(&self) -> Result<(u64, u64), TrackError> {
-        let one = |sql: &str| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|count| count as u64);
         let query = || -> rusqlite::Result<(u64, u64)> {
-            Ok((
-                u64::try_from(intents::last(&self.conn)?).unwrap_or(0),
-                one(&format!("SELECT count(*) FROM digital WHERE kind = {}", kind::OVER))?,
-            ))
+            Ok((u64::try_from(log::last::<Intended>(&self.conn)?).unwrap_or(0), self.ends_of(kind::OVER)?))
         };
         query().map_err(unreadable("the attempts"))
     }
@@ -497,10 +496,17 @@ impl JournalReader {
 
     /// How many requests were sent again although an earlier one may have arrived.
     pub fn sent_again(&self) -> Result<u64, TrackError> {
-        self.conn
-            .query_row("SELECT count(*) FROM digital WHERE kind = ?1", [kind::AGAIN], |row| row.get::<_, i64>(0))
-            .map(|count| count as u64)
-            .map_err(unreadable("what was sent again"))
+        self.ends_of(kind::AGAIN).map_err(unreadable("what was sent again"))
+    }
+
+    /// How many entries of this kind the log of digital halves has.
+    fn ends_of(&self, kind: u8) -> rusqlite::Result<u64> {
+        let mut count = 0;
+        log::each(&self.conn, false, |_, ended: Ended| {
+            count += u64::from(ended.kind == kind);
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
     }
 
     /// Reads several things as of one moment, although the run goes on.
@@ -536,18 +542,18 @@ impl JournalReader {
     fn states(&self) -> rusqlite::Result<Vec<State>> {
         let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |row| row.get(0))?;
         let mut states = vec![State::default(); most as usize + 1];
-        let mut each = |sql: &str, note: &dyn Fn(&mut State, &rusqlite::Row<'_>) -> rusqlite::Result<()>| {
-            let mut statement = self.conn.prepare(sql)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                if let Some(state) = states.get_mut(row.get::<_, i64>(0)? as usize) {
-                    note(state, row)?;
-                }
+        log::each(&self.conn, false, |_, ended: Ended| {
+            if let Some(state) = states.get_mut(ended.ordinal as usize) {
+                state.ended(&ended);
             }
-            Ok::<(), rusqlite::Error>(())
-        };
-        each("SELECT ordinal, kind, reason, operator FROM digital ORDER BY number", &State::digital_row)?;
-        each("SELECT ordinal, kind, reason FROM paper ORDER BY number", &State::paper_row)?;
+            ControlFlow::Continue(())
+        })?;
+        log::each(&self.conn, false, |_, ended: PaperEnded| {
+            if let Some(state) = states.get_mut(ended.ordinal as usize) {
+                state.paper_ended(&ended);
+            }
+            ControlFlow::Continue(())
+        })?;
         let waiting = self.waiting()?;
         places::each(&self.conn, 0, |ordinal, place| {
             if let Some(state) = states.get_mut(ordinal as usize) {
@@ -577,12 +583,20 @@ impl JournalReader {
                  AND (person = ?2 OR EXISTS(SELECT 1 FROM also a WHERE a.ordinal = s.ordinal AND a.person = ?2))",
             )?;
             let (waiting, mut found) = (self.waiting()?, Vec::new());
-            for candidate in candidates {
+            let happened = self.happened(&candidates)?;
+            for (candidate, (ends, paper_ends)) in candidates.into_iter().zip(happened) {
                 let mut rows = statement.query(rusqlite::params![candidate as i64, person.0])?;
                 let Some(row) = rows.next()? else { continue };
-                let ordinal: i64 = row.get(0)?;
-                let (state, attempts) = self.attempts_of(ordinal, installation, &waiting)?;
-                let (state, bundle) = self.paper_of(ordinal, state)?;
+                let mut state = State::default();
+                let attempts = ends.iter().map(|(number, ended)| {
+                    state.ended(ended);
+                    self.attempt(*number, ended, installation)
+                });
+                let attempts = attempts.collect::<rusqlite::Result<_>>()?;
+                paper_ends.iter().for_each(|ended| state.paper_ended(ended));
+                state.waits(candidate, places::of(&self.conn, candidate)?, &waiting);
+                let bundle = paper_ends.iter().rev().find(|ended| ended.bundle != 0);
+                let bundle = bundle.map(|ended| self.bundle(ended)).transpose()?.flatten();
                 let keys = match (row.get::<_, Option<[u8; 16]>>(9)?, row.get::<_, Option<[u8; 16]>>(10)?) {
                     (Some(key), Some(content)) => Some((StatementKey(key), ContentDigest(content))),
                     _ => None,
@@ -594,65 +608,53 @@ impl JournalReader {
         query().map_err(unreadable("a person's statements"))
     }
 
-    fn attempts_of(
-        &self,
-        ordinal: i64,
-        installation: &Installation,
-        waiting: &Waiting,
-    ) -> rusqlite::Result<(State, Vec<AttemptSeen>)> {
-        let mut state = State::default();
-        let mut attempts = Vec::new();
-        let mut statement = self.conn.prepare_cached(
-            "SELECT ordinal, kind, reason, operator, at, attempt, trans_id, fault_code, call_id, detail FROM digital
-             WHERE ordinal = ?1 ORDER BY number",
-        )?;
-        let mut rows = statement.query([ordinal])?;
-        while let Some(row) = rows.next()? {
-            state.digital_row(row)?;
-            let kind: i64 = row.get(1)?;
-            let attempt: u32 = row.get::<_, Option<u32>>(5)?.unwrap_or(0);
-            let sealed: Option<Vec<u8>> = row.get(9)?;
-            let place = context(&self.header.run_id, "detail", ordinal, attempt.into());
-            attempts.push(AttemptSeen {
-                at: optional_time(row, 4)?,
-                attempt,
-                operator: row.get(3)?,
-                digital: digital_of(kind, reason_of(row.get(2)?)),
-                again: kind == kind::AGAIN,
-                ordered: kind == kind::ORDERED,
-                trans_id: row.get(6)?,
-                fault_code: row.get(7)?,
-                call_id: row.get(8)?,
-                detail: sealed
-                    .and_then(|sealed| installation.open_sealed(&sealed, &place).ok())
-                    .map(|text| String::from_utf8_lossy(&text).into_owned()),
-            });
-        }
-        state.waits(ordinal as u64, places::of(&self.conn, ordinal as u64)?, waiting);
-        Ok((state, attempts))
+    /// What the logs have of these statements, which ascend; one reading for all of them.
+    fn happened(&self, ordinals: &[u64]) -> rusqlite::Result<Vec<Happened>> {
+        let mut happened = vec![Happened::default(); ordinals.len()];
+        let place = |ordinal| ordinals.binary_search(&ordinal).ok();
+        log::each(&self.conn, false, |number, ended: Ended| {
+            if let Some(of) = place(ended.ordinal).and_then(|place| happened.get_mut(place)) {
+                of.0.push((number, ended));
+            }
+            ControlFlow::Continue(())
+        })?;
+        log::each(&self.conn, false, |_, ended: PaperEnded| {
+            if let Some(of) = place(ended.ordinal).and_then(|place| happened.get_mut(place)) {
+                of.1.push(ended);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(happened)
     }
 
-    fn paper_of(&self, ordinal: i64, mut state: State) -> rusqlite::Result<(State, Option<(BundleSeen, Timestamp)>)> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT p.ordinal, p.kind, p.reason, p.at, b.number, b.file_name, b.letters, b.bytes, b.at
-             FROM paper p LEFT JOIN bundle b ON b.number = p.bundle WHERE p.ordinal = ?1 ORDER BY p.number",
-        )?;
-        let mut rows = statement.query([ordinal])?;
-        let mut found = None;
-        while let Some(row) = rows.next()? {
-            state.paper_row(row)?;
-            if row.get::<_, Option<i64>>(4)?.is_some() {
-                let bundle = BundleSeen {
-                    number: row.get(4)?,
-                    file_name: row.get(5)?,
-                    letters: row.get(6)?,
-                    bytes: row.get::<_, i64>(7)? as u64,
-                    at: optional_time(row, 8)?.unwrap_or_default(),
-                };
-                found = Some((bundle, optional_time(row, 3)?.unwrap_or_default()));
-            }
-        }
-        Ok((state, found))
+    fn attempt(&self, number: i64, ended: &Ended, installation: &Installation) -> rusqlite::Result<AttemptSeen> {
+        let more = ends::more(&self.conn, number, ended)?;
+        let place = context(&self.header.run_id, "detail", ended.ordinal as i64, ended.attempt.into());
+        Ok(AttemptSeen {
+            at: Timestamp::from_millisecond(ended.at).ok(),
+            attempt: ended.attempt,
+            operator: ended.operator,
+            digital: ended.digital(),
+            again: ended.kind == kind::AGAIN,
+            ordered: ended.kind == kind::ORDERED,
+            trans_id: more.trans_id.map(Cow::into_owned),
+            fault_code: more.fault_code,
+            call_id: more.call_id.map(Cow::into_owned),
+            detail: more
+                .detail
+                .and_then(|sealed| installation.open_sealed(&sealed, &place).ok())
+                .map(|text| String::from_utf8_lossy(&text).into_owned()),
+        })
+    }
+
+    /// The bundle that a paper half ended in, and when.
+    fn bundle(&self, ended: &PaperEnded) -> rusqlite::Result<Option<(BundleSeen, Timestamp)>> {
+        let seen = self
+            .conn
+            .prepare_cached("SELECT number, file_name, letters, bytes, at FROM bundle WHERE number = ?1")?
+            .query_row([ended.bundle], bundle)
+            .optional()?;
+        Ok(seen.map(|seen| (seen, Timestamp::from_millisecond(ended.at).unwrap_or_default())))
     }
 
     /// Gives every statement that has left, or waits to, in the order of ordinals. *Cost*: reads all logs, and a byte
@@ -661,14 +663,24 @@ impl JournalReader {
         let mut query = || -> rusqlite::Result<()> {
             let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |r| r.get(0))?;
             let mut halves = vec![0_u8; most as usize + 1];
+            let mut mark = |ordinal: u64, is_marked: bool, mark: u8| {
+                if let Some(of) = halves.get_mut(ordinal as usize).filter(|_| is_marked) {
+                    *of |= mark;
+                }
+                ControlFlow::Continue(())
+            };
+            log::each(&self.conn, false, |_, ended: Ended| {
+                mark(ended.ordinal, ended.kind == kind::DELIVERED, halves_left::DIGITAL)
+            })?;
+            log::each(&self.conn, false, |_, ended: PaperEnded| {
+                mark(ended.ordinal, ended.kind == kind::BUNDLED, halves_left::PAPER)
+            })?;
             let marks = [
-                (format!("SELECT ordinal FROM digital WHERE kind = {}", kind::DELIVERED), halves_left::DIGITAL),
-                (format!("SELECT ordinal FROM paper WHERE kind = {}", kind::BUNDLED), halves_left::PAPER),
-                ("SELECT ordinal FROM doubt".into(), halves_left::DOUBT),
-                ("SELECT ordinal FROM paper_queue".into(), halves_left::WAITS),
+                ("SELECT ordinal FROM doubt", halves_left::DOUBT),
+                ("SELECT ordinal FROM paper_queue", halves_left::WAITS),
             ];
             for (sql, mark) in marks {
-                let mut statement = self.conn.prepare(&sql)?;
+                let mut statement = self.conn.prepare(sql)?;
                 let mut rows = statement.query([])?;
                 while let Some(row) = rows.next()? {
                     if let Some(of) = halves.get_mut(row.get::<_, i64>(0)? as usize) {
@@ -700,6 +712,9 @@ impl JournalReader {
         self.at_once(|_| query().map_err(unreadable("the statements")))
     }
 }
+
+/// What the logs have of a statement: the ends of its digital half with their numbers, and those of its paper half.
+type Happened = (Vec<(i64, Ended)>, Vec<PaperEnded>);
 
 /// What tells where a statement waits, and why, beside its place.
 struct Waiting {
@@ -737,14 +752,11 @@ impl Default for State {
 }
 
 impl State {
-    /// Columns: ordinal, kind, reason, operator.
-    fn digital_row(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
-        let kind: u8 = row.get(1)?;
-        let ends = !matches!(i64::from(kind), kind::OVER | kind::AGAIN | kind::ORDERED);
-        self.digital = if ends { kind } else { 0 };
-        self.digital_reason = row.get::<_, Option<u8>>(2)?.unwrap_or(0);
-        self.operator = row.get::<_, Option<i16>>(3)?.filter(|_| ends).unwrap_or(-1);
-        Ok(())
+    fn ended(&mut self, ended: &Ended) {
+        let is_final = ended.is_final();
+        self.digital = if is_final { ended.kind } else { 0 };
+        self.digital_reason = ended.reason as u8;
+        self.operator = ended.operator.filter(|_| is_final).map_or(-1, |operator| operator as i16);
     }
 
     /// The statement of this ordinal waits there, or nowhere.
@@ -768,11 +780,9 @@ impl State {
         }
     }
 
-    /// Columns: ordinal, kind, reason.
-    fn paper_row(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
-        self.paper = row.get(1)?;
-        self.paper_reason = row.get::<_, Option<u8>>(2)?.unwrap_or(0);
-        Ok(())
+    fn paper_ended(&mut self, ended: &PaperEnded) {
+        self.paper = ended.kind;
+        self.paper_reason = ended.reason as u8;
     }
 }
 
@@ -786,12 +796,12 @@ fn seen(row: &rusqlite::Row<'_>, state: &State) -> rusqlite::Result<Seen> {
     let digital = match (fate, state.digital) {
         (0, _) => Digital::Off,
         (2, _) => Digital::Unreachable(reason),
-        (_, kind) => digital_of(kind.into(), reason_of(state.digital_reason.into())),
+        (_, kind) => digital_of(kind, reason_of(state.digital_reason.into())),
     };
     let paper = match (wish, state.paper) {
         (0, _) => OnPaper::Off,
         (2, 0) => OnPaper::Fallback,
-        (_, kind) => paper_of(kind.into(), reason_of(state.paper_reason.into())),
+        (_, kind) => paper_of(kind, reason_of(state.paper_reason.into())),
     };
     let (mut end, mut why) = match pass_one {
         Outcome::Pending => outcome(digital, paper),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Version of the format, in SQLite's `user_version`. Another one is refused.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// `utsk`, in SQLite's `application_id`: tells our files from others.
 pub(in super::super) const APPLICATION: u32 = 0x7574_736b;
@@ -15,26 +15,26 @@ pub(in super::super) const APPLICATION: u32 = 0x7574_736b;
 /// Name of the journal in the run's folder.
 pub(super) const FILE: &str = "journal.sqlite";
 
-/// What a row of `digital` tells.
+/// What an entry of `digital` or `paper` tells.
 pub(super) mod kind {
     /// Delivered = true.
-    pub const DELIVERED: i64 = 1;
+    pub const DELIVERED: u8 = 1;
     /// No mailbox takes it.
-    pub const UNREACHABLE: i64 = 2;
+    pub const UNREACHABLE: u8 = 2;
     /// Refused for good, or given up.
-    pub const FAILED: i64 = 3;
+    pub const FAILED: u8 = 3;
     /// The answer is unknown.
-    pub const IN_DOUBT: i64 = 4;
+    pub const IN_DOUBT: u8 = 4;
     /// Kept back.
-    pub const HELD: i64 = 5;
+    pub const HELD: u8 = 5;
     /// An attempt was surely not accepted; the half waits again.
-    pub const OVER: i64 = 6;
+    pub const OVER: u8 = 6;
     /// What was in doubt is sent again; the half waits again.
-    pub const AGAIN: i64 = 7;
+    pub const AGAIN: u8 = 7;
     /// A person has ordered that what is in doubt is sent again; the half waits again.
-    pub const ORDERED: i64 = 9;
+    pub const ORDERED: u8 = 9;
     /// `paper` only: the bundle is on disk.
-    pub const BUNDLED: i64 = 8;
+    pub const BUNDLED: u8 = 8;
 }
 
 /// What a row of `tally` counts: an outcome by its number, or one of these.
@@ -67,13 +67,12 @@ CREATE TABLE manner(
     renderer INT);
 CREATE TABLE intent(first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE secret(intent INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
-CREATE TABLE digital(
-    number INTEGER PRIMARY KEY, ordinal INT, kind INT, reason INT, operator INT, at INT, attempt INT, intent INT,
-    trans_id TEXT, fault_code INT, call_id TEXT, detail BLOB);
+CREATE TABLE digital(first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
+CREATE TABLE more(number INTEGER PRIMARY KEY, trans_id TEXT, fault_code INT, call_id TEXT, detail BLOB);
 CREATE TABLE doubt(
     ordinal INTEGER PRIMARY KEY, intent INT, route INT, attempts INT, not_delivered INT, paper INT, reason INT);
 CREATE TABLE paper_queue(ordinal INTEGER PRIMARY KEY, why INT, both INT);
-CREATE TABLE paper(number INTEGER PRIMARY KEY, ordinal INT, kind INT, reason INT, bundle INT, at INT);
+CREATE TABLE paper(first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE both(
     ordinal INTEGER PRIMARY KEY, digital INT, digital_reason INT, operator INT, paper INT, paper_reason INT);
 CREATE TABLE bundle(number INTEGER PRIMARY KEY, file_name TEXT, sha256 BLOB, letters INT, bytes INT, at INT);

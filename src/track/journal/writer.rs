@@ -16,8 +16,10 @@ mod paper;
 
 use super::super::error::TrackError;
 use super::super::installation::Installation;
-use super::intents::Intents;
-use super::mark::{self, Mark};
+use super::ends::{self, Ended, More, PaperEnded};
+use super::intents::Intended;
+use super::log::Log;
+use super::mark::Mark;
 use super::pages;
 use super::places::{At, Place, Places};
 use super::routes::Routes;
@@ -32,7 +34,7 @@ use crate::watch::crash;
 use crossbeam_channel::{Receiver, Sender, never, select};
 use jiff::Timestamp;
 use rusqlite::config::DbConfig;
-use rusqlite::{CachedStatement, Connection, Params, Statement, params};
+use rusqlite::{CachedStatement, Connection, Params, params};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
@@ -153,7 +155,6 @@ impl LastManner {
 pub(super) struct Writer<'c> {
     conn: &'c Connection,
     mark: Mark,
-    hot: Hot<'c>,
     installation: Installation,
     run_id: String,
     phase: Phase,
@@ -163,7 +164,9 @@ pub(super) struct Writer<'c> {
     manners: HashMap<Manner, u32>,
     /// By operator.
     last_manners: Vec<Option<(LastManner, u32)>>,
-    intents: Intents,
+    intents: Log<Intended>,
+    ends: Log<Ended>,
+    paper_ends: Log<PaperEnded>,
     places: Places,
     routes: Routes,
     flights: HashMap<u64, Flight>,
@@ -173,22 +176,6 @@ pub(super) struct Writer<'c> {
     tempo: BTreeMap<(i64, i64), (i64, i64)>,
     /// Rows of pass 1 in the open transaction.
     admitted: Option<usize>,
-}
-
-/// The statements that every letter needs: prepared once, since looking one up by its text costs as much as a seek.
-struct Hot<'c> {
-    delivered: Statement<'c>,
-}
-
-impl<'c> Hot<'c> {
-    fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
-        Ok(Self {
-            delivered: conn.prepare(
-                "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, trans_id)
-                 VALUES (?1, 1, 0, ?2, ?3, ?4, ?5, ?6)",
-            )?,
-        })
-    }
 }
 
 impl<'c> Writer<'c> {
@@ -205,7 +192,6 @@ impl<'c> Writer<'c> {
         let mut writer = Self {
             conn,
             mark,
-            hot: Hot::prepare(conn).map_err(failed)?,
             installation,
             run_id,
             phase,
@@ -214,7 +200,9 @@ impl<'c> Writer<'c> {
             words: HashMap::new(),
             manners: HashMap::new(),
             last_manners: Vec::new(),
-            intents: Intents::default(),
+            intents: Log::default(),
+            ends: Log::default(),
+            paper_ends: Log::default(),
             places: Places::default(),
             routes: Routes::default(),
             flights: HashMap::new(),
@@ -260,7 +248,9 @@ impl<'c> Writer<'c> {
         self.conn.execute("DELETE FROM meta WHERE name = 'pulse'", [])?;
         let mut words = self.conn.prepare("SELECT value, number FROM word")?;
         self.words = words.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-        self.intents = Intents::read(self.conn)?;
+        self.intents = Log::read(self.conn)?;
+        self.ends = Log::read(self.conn)?;
+        self.paper_ends = Log::read(self.conn)?;
         let mut manners = self
             .conn
             .prepare("SELECT operator, address, seal_date, sender_cert, mediator_cert, renderer, number FROM manner")?;
@@ -512,11 +502,12 @@ impl<'c> Writer<'c> {
             }
         }
         self.intents.write(self.conn).map_err(failed)?;
+        self.ends.write(self.conn).map_err(failed)?;
+        self.paper_ends.write(self.conn).map_err(failed)?;
         self.places.write(self.conn).map_err(failed)?;
         self.write_counters().map_err(failed)?;
-        let numbers = mark::numbers(self.conn).map_err(failed)?;
         self.run_cached("COMMIT", []).map_err(failed)?;
-        self.mark.set(numbers);
+        self.mark.set([self.intents.last(), self.ends.last(), self.paper_ends.last()]);
         group.iter().filter_map(|op| op.change.boundaries()).for_each(|(_, synced)| crash::point(synced));
         Ok(results)
     }
@@ -573,6 +564,7 @@ impl<'c> Writer<'c> {
     fn batch(&mut self, all: impl FnOnce(&mut Self) -> Result<(), TrackError>) -> Result<(), TrackError> {
         let failed = |error| TrackError::storage("write the journal", error);
         let (counters, routes) = ((self.tally.clone(), self.tempo.clone()), self.routes.count());
+        let (ends, paper_ends) = (self.ends.last(), self.paper_ends.last());
         self.places.try_out();
         self.conn.execute_batch("SAVEPOINT batch").map_err(failed)?;
         let result = all(self);
@@ -581,11 +573,18 @@ impl<'c> Writer<'c> {
         } else {
             self.places.take_back();
             self.routes.take_back(routes);
+            self.ends.take_back(ends);
+            self.paper_ends.take_back(paper_ends);
             (self.tally, self.tempo) = counters;
             self.conn.execute_batch("ROLLBACK TO batch").map_err(failed)?;
         }
         self.conn.execute_batch("RELEASE batch").map_err(failed)?;
         result
+    }
+
+    /// Adds how an attempt or a digital half ended to the log.
+    fn note_end(&mut self, ended: Ended, more: More<'_>) -> rusqlite::Result<()> {
+        ends::note(&mut self.ends, self.conn, ended, more)
     }
 
     fn run_cached(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {

@@ -1,7 +1,8 @@
 //! Digital halves, from look-up to outcome.
 
 use super::super::codes::reason_of;
-use super::super::intents::Entry;
+use super::super::ends::{Ended, More};
+use super::super::intents::Intended;
 use super::super::places::{At, Place};
 use super::super::routes::Route;
 use super::super::schema::{kind, queue};
@@ -14,6 +15,7 @@ use crate::track::halves::Digital;
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What is known of the earlier attempts of a statement that waits.
@@ -81,10 +83,7 @@ impl Writer<'_> {
             }
             Found::Unreachable(reason) => {
                 self.away(row.ordinal, place)?;
-                self.run_cached(
-                    "INSERT INTO digital(ordinal, kind, reason, at) VALUES (?1, ?2, ?3, ?4)",
-                    params![row.ordinal as i64, kind::UNREACHABLE, *reason as u8, row.looked_up.as_millisecond()],
-                )?;
+                self.note_end(Ended::new(row.ordinal, kind::UNREACHABLE, *reason, row.looked_up), More::default())?;
                 self.tempo.entry((row.looked_up.as_second(), -1)).or_default().1 += 1;
                 self.digital_moves(
                     row.ordinal,
@@ -185,20 +184,11 @@ impl Writer<'_> {
 
     /// The resend of a request that may have arrived.
     fn send_again(&mut self, intent: &Intent, before: Flight, reason: Reason) -> rusqlite::Result<()> {
-        let (operator, ordinal) = (self.operator_of(before.route), intent.ordinal as i64);
+        let operator = self.operator_of(before.route);
         let number = self.write_intent(intent)?;
-        self.run_cached(
-            "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                ordinal,
-                kind::AGAIN,
-                if reason == Reason::None { Reason::Interrupted } else { reason } as u8,
-                operator,
-                intent.at.as_millisecond(),
-                before.attempt,
-                before.intent
-            ],
-        )?;
+        let why = if reason == Reason::None { Reason::Interrupted } else { reason };
+        let again = Ended::new(intent.ordinal, kind::AGAIN, why, intent.at).by(operator, before.attempt);
+        self.note_end(again, More::default())?;
         if !before.left {
             self.out_of_doubt(intent.ordinal, At::UnderWay(before.route), before.wish)?;
             self.count(queue::FLYING, operator, 0, 1);
@@ -209,7 +199,7 @@ impl Writer<'_> {
                 (Digital::Waiting, -1),
             )?;
         }
-        self.run_cached("DELETE FROM resend WHERE ordinal = ?1", [ordinal])?;
+        self.run_cached("DELETE FROM resend WHERE ordinal = ?1", [intent.ordinal as i64])?;
         let flight = Flight { attempt: i64::from(intent.attempt), intent: number, left: false, ..before };
         self.flights.insert(intent.ordinal, flight);
         Ok(())
@@ -251,7 +241,7 @@ impl Writer<'_> {
 
     fn write_intent(&mut self, intent: &Intent) -> rusqlite::Result<i64> {
         let manner = self.manner(intent)?;
-        let number = self.intents.note(&Entry {
+        let number = self.intents.note(&Intended {
             ordinal: intent.ordinal,
             attempt: intent.attempt,
             manner,
@@ -328,21 +318,10 @@ impl Writer<'_> {
             self.count(queue::FLYING, operator, 0, -1);
             let context = context(&self.run_id, "detail", ordinal, over.attempt.into());
             let detail = self.installation.seal(over.cause.as_bytes(), &context);
-            self.run_cached(
-                "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, fault_code, call_id, detail)
-                 VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                params![
-                    ordinal,
-                    kind::OVER,
-                    operator,
-                    Timestamp::now().as_millisecond(),
-                    over.attempt,
-                    flight.intent,
-                    over.fault_code,
-                    over.call_id,
-                    detail
-                ],
-            )?;
+            let ended =
+                Ended::new(over.ordinal, kind::OVER, Reason::None, Timestamp::now()).by(operator, flight.attempt);
+            let (fault_code, call_id) = (over.fault_code, over.call_id.as_deref().map(Cow::Borrowed));
+            self.note_end(ended, More { trans_id: None, fault_code, call_id, detail: Some(detail) })?;
             self.flights.remove(&over.ordinal);
             Ok(())
         };
@@ -353,7 +332,7 @@ impl Writer<'_> {
         let refused = Err(TrackError::NotWaiting { ordinal: end.ordinal });
         let failed = |error| TrackError::storage("record an outcome", error);
         let ordinal = end.ordinal as i64;
-        let (place, operator, intent) = match self.flights.get(&end.ordinal).copied() {
+        let (place, operator) = match self.flights.get(&end.ordinal).copied() {
             Some(flight) if flight.attempt != i64::from(end.attempt) => return refused,
             Some(flight) => {
                 if let End::InDoubt(reason) = &end.end {
@@ -362,12 +341,12 @@ impl Writer<'_> {
                 let operator = self.operator_of(flight.route);
                 self.count(queue::FLYING, operator, 0, -1);
                 self.flights.remove(&end.ordinal);
-                (self.places.get(end.ordinal), operator, Some(flight.intent))
+                (self.places.get(end.ordinal), operator)
             }
             // Nothing has left: it cannot be in doubt, nor delivered.
             None if matches!(end.end, End::InDoubt(_) | End::Delivered { .. }) => return refused,
             None => match self.leave(end.ordinal) {
-                Some(place) => (place, -1, None),
+                Some(place) => (place, -1),
                 None => return refused,
             },
         };
@@ -386,32 +365,9 @@ impl Writer<'_> {
                 let context = context(&self.run_id, "detail", ordinal, end.attempt.into());
                 self.installation.seal(detail.as_bytes(), &context)
             });
-            let by = Some(operator).filter(|operator| *operator >= 0);
-            let at = end.at.as_millisecond();
-            match (&end.end, end.fault_code, &end.call_id, &detail) {
-                (End::Delivered { trans_id }, None, None, None) => {
-                    self.hot.delivered.execute(params![ordinal, operator, at, end.attempt, intent, trans_id])?;
-                }
-                _ => {
-                    self.run_cached(
-                        "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent, trans_id, fault_code,
-                         call_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-                        params![
-                            ordinal,
-                            kind,
-                            reason as u8,
-                            by,
-                            at,
-                            end.attempt,
-                            intent,
-                            trans_id,
-                            end.fault_code,
-                            end.call_id,
-                            detail
-                        ],
-                    )?;
-                }
-            }
+            let ended = Ended::new(end.ordinal, kind, reason, end.at).by(operator, end.attempt.into());
+            let (trans_id, call_id) = (trans_id.map(Cow::Borrowed), end.call_id.as_deref().map(Cow::Borrowed));
+            self.note_end(ended, More { trans_id, fault_code: end.fault_code, call_id, detail })?;
             let tempo = self.tempo.entry((end.at.as_second(), operator)).or_default();
             if kind == kind::DELIVERED {
                 tempo.0 += 1
@@ -482,18 +438,8 @@ impl Writer<'_> {
                     self.flights.insert(ordinal, Flight { left: true, ..flight });
                 }
             }
-            self.run_cached(
-                "INSERT INTO digital(ordinal, kind, reason, operator, at, attempt, intent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    ordinal as i64,
-                    log,
-                    if log == kind::DELIVERED { Reason::None } else { reason } as u8,
-                    operator,
-                    now.as_millisecond(),
-                    flight.attempt,
-                    flight.intent
-                ],
-            )?;
+            let why = if log == kind::DELIVERED { Reason::None } else { reason };
+            self.note_end(Ended::new(ordinal, log, why, now).by(operator, flight.attempt), More::default())?;
             self.digital_moves(ordinal, flight.wish, (Digital::InDoubt(reason), operator), to)?;
             // Now it waits again, or its paper half does.
             if self.phase == Phase::Finished && self.waits()? {

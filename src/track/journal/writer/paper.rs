@@ -1,6 +1,7 @@
 //! Paper halves.
 
 use super::super::codes::reason_of;
+use super::super::ends::PaperEnded;
 use super::super::schema::{kind, queue};
 use super::super::{BundleRow, PaperEnd, PaperFate};
 use super::Writer;
@@ -44,14 +45,11 @@ impl Writer<'_> {
         let Some((why, both)) = found else { return Ok(None) };
         self.count(queue::PAPER, -1, 0, -1);
         let (kind, reason, bundle, state) = match row.end {
-            PaperFate::Bundled { bundle } => (kind::BUNDLED, Reason::None, Some(bundle), OnPaper::Bundled),
-            PaperFate::Held(reason) => (kind::HELD, reason, None, OnPaper::Held(reason)),
-            PaperFate::Failed(reason) => (kind::FAILED, reason, None, OnPaper::Failed(reason)),
+            PaperFate::Bundled { bundle } => (kind::BUNDLED, Reason::None, bundle, OnPaper::Bundled),
+            PaperFate::Held(reason) => (kind::HELD, reason, 0, OnPaper::Held(reason)),
+            PaperFate::Failed(reason) => (kind::FAILED, reason, 0, OnPaper::Failed(reason)),
         };
-        self.run_cached(
-            "INSERT INTO paper(ordinal, kind, reason, bundle, at) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![ordinal, kind, reason as u8, bundle, now.as_millisecond()],
-        )?;
+        self.paper_ends.note(&PaperEnded { ordinal: row.ordinal, kind, reason, bundle, at: now.as_millisecond() });
         let tempo = self.tempo.entry((now.as_second(), -2)).or_default();
         if kind == kind::BUNDLED {
             tempo.0 += 1
@@ -83,10 +81,8 @@ impl Writer<'_> {
             (Digital::Held(reason), OnPaper::Waiting) => {
                 let queued = self.run_cached("DELETE FROM paper_queue WHERE ordinal = ?1", [ordinal])?;
                 self.count(queue::PAPER, -1, 0, -(queued as i64));
-                self.run_cached(
-                    "INSERT INTO paper(ordinal, kind, reason, at) VALUES (?1, ?2, ?3, ?4)",
-                    params![ordinal, kind::HELD, reason as u8, Timestamp::now().as_millisecond()],
-                )?;
+                let (kind, at) = (kind::HELD, Timestamp::now().as_millisecond());
+                self.paper_ends.note(&PaperEnded { ordinal: ordinal as u64, kind, reason, bundle: 0, at });
                 Ok(OnPaper::Held(reason))
             }
             (Digital::Waiting | Digital::Off | Digital::InDoubt(_), _) => Ok(paper),
