@@ -67,6 +67,7 @@ mod routes;
 mod rows;
 mod schema;
 mod sealed;
+mod statements;
 mod writer;
 
 pub(in crate::track) use reader::KeyState;
@@ -88,6 +89,7 @@ use crossbeam_channel::{Sender, bounded};
 use mark::Mark;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -618,7 +620,12 @@ impl Journal {
     }
 
     fn pages(&self) -> pages::Keys<'_> {
-        pages::Keys { installation: &self.inner.installation, employers: &self.inner.employers, run: &self.inner.run }
+        pages::Keys {
+            installation: &self.inner.installation,
+            employers: &self.inner.employers,
+            run: &self.inner.run,
+            neighbours: RefCell::default(),
+        }
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, TrackError>) -> Result<T, TrackError> {

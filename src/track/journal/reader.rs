@@ -8,17 +8,18 @@ use super::intents;
 use super::mark;
 use super::pages::{self, optional_time, unreadable};
 use super::persons;
-use super::places::{self, At, Place};
+use super::places::{self, At, Place, WISH_FALLBACK, WISH_OFF};
 use super::routes::Routes;
 use super::schema::{self, FILE, kind, queue};
 use super::sealed::context;
+use super::statements::{self, Entry, UNREACHABLE};
 use super::{Counts, Journal, Phase, RunHeader};
 use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, Reason, StatementKey};
 use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::track::{Checkpoint, Pulse};
 use crate::watch::Handshakes;
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -521,20 +522,17 @@ impl JournalReader {
     pub fn statements_seen(&self, sink: &mut dyn FnMut(Seen)) -> Result<(), TrackError> {
         let states = self.states().map_err(unreadable("what happened"))?;
         let mut query = || -> rusqlite::Result<()> {
-            let mut statement = self.conn.prepare(&format!("{SEEN} ORDER BY ordinal"))?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let ordinal: i64 = row.get(0)?;
-                sink(seen(row, &states.get(ordinal as usize).copied().unwrap_or_default())?);
-            }
-            Ok(())
+            statements::each(&self.conn, 0, |ordinal, entry| {
+                sink(seen(ordinal, &entry, &states.get(ordinal as usize).copied().unwrap_or_default()));
+                ControlFlow::Continue(())
+            })
         };
         query().map_err(unreadable("the statements"))
     }
 
     /// What happened to each statement, by ordinal.
     fn states(&self) -> rusqlite::Result<Vec<State>> {
-        let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |row| row.get(0))?;
+        let most = statements::last(&self.conn)?;
         let mut states = vec![State::default(); most as usize + 1];
         let mut each = |sql: &str, note: &dyn Fn(&mut State, &rusqlite::Row<'_>) -> rusqlite::Result<()>| {
             let mut statement = self.conn.prepare(sql)?;
@@ -571,27 +569,23 @@ impl JournalReader {
                 Phase::Intake => persons::unsorted(&self.conn, person)?,
                 Phase::Released | Phase::Finished => persons::candidates(&self.conn, person)?,
             };
-            let mut statement = self.conn.prepare(
-                "SELECT ordinal, export, form, employer, digital, paper, outcome, reason, correction, key, content
-                 FROM statement s WHERE ordinal = ?1
-                 AND (person = ?2 OR EXISTS(SELECT 1 FROM also a WHERE a.ordinal = s.ordinal AND a.person = ?2))",
-            )?;
+            let mut also = self.conn.prepare("SELECT EXISTS(SELECT 1 FROM also WHERE ordinal = ?1 AND person = ?2)")?;
             let (waiting, mut found) = (self.waiting()?, Vec::new());
-            for candidate in candidates {
-                let mut rows = statement.query(rusqlite::params![candidate as i64, person.0])?;
-                let Some(row) = rows.next()? else { continue };
-                let ordinal: i64 = row.get(0)?;
-                let (state, attempts) = self.attempts_of(ordinal, installation, &waiting)?;
-                let (state, bundle) = self.paper_of(ordinal, state)?;
-                let keys = match (row.get::<_, Option<[u8; 16]>>(9)?, row.get::<_, Option<[u8; 16]>>(10)?) {
-                    (Some(key), Some(content)) => Some((StatementKey(key), ContentDigest(content))),
-                    _ => None,
-                };
-                found.push(StatementSeen { seen: seen(row, &state)?, correction: row.get(8)?, keys, attempts, bundle });
+            for ordinal in candidates {
+                let entry = statements::of(&self.conn, ordinal)?;
+                if entry.person.as_ref() != Some(person)
+                    && !also.query_row(params![ordinal as i64, person.0], |row| row.get(0))?
+                {
+                    continue;
+                }
+                let (state, attempts) = self.attempts_of(ordinal as i64, installation, &waiting)?;
+                let (state, bundle) = self.paper_of(ordinal as i64, state)?;
+                let (seen, keys) = (seen(ordinal, &entry, &state), entry.key.zip(entry.content));
+                found.push(StatementSeen { seen, correction: entry.correction, keys, attempts, bundle });
             }
             Ok(found)
         };
-        query().map_err(unreadable("a person's statements"))
+        self.at_once(|_| query().map_err(unreadable("a person's statements")))
     }
 
     fn attempts_of(
@@ -655,11 +649,25 @@ impl JournalReader {
         Ok((state, found))
     }
 
+    /// Gives the key and the content of every statement that has them, in the order of ordinals.
+    pub(in crate::track) fn keys(
+        &self,
+        sink: &mut dyn FnMut(u64, StatementKey, ContentDigest),
+    ) -> Result<(), TrackError> {
+        statements::each(&self.conn, 0, |ordinal, entry| {
+            if let Some((key, content)) = entry.key.zip(entry.content) {
+                sink(ordinal, key, content);
+            }
+            ControlFlow::Continue(())
+        })
+        .map_err(unreadable("the statements"))
+    }
+
     /// Gives every statement that has left, or waits to, in the order of ordinals. *Cost*: reads all logs, and a byte
     /// of memory a statement.
     pub(in crate::track) fn statements_by_key(&self, sink: &mut dyn FnMut(KeyState)) -> Result<(), TrackError> {
         let mut query = || -> rusqlite::Result<()> {
-            let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |r| r.get(0))?;
+            let most = statements::last(&self.conn)?;
             let mut halves = vec![0_u8; most as usize + 1];
             let marks = [
                 (format!("SELECT ordinal FROM digital WHERE kind = {}", kind::DELIVERED), halves_left::DIGITAL),
@@ -685,17 +693,17 @@ impl JournalReader {
                 }
                 ControlFlow::Continue(())
             })?;
-            let mut statement = self
-                .conn
-                .prepare("SELECT ordinal, key, content FROM statement WHERE key IS NOT NULL ORDER BY ordinal")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let of = halves.get(row.get::<_, i64>(0)? as usize).copied().unwrap_or_default();
-                if of != 0 {
-                    sink(KeyState { key: StatementKey(row.get(1)?), content: ContentDigest(row.get(2)?), halves: of });
+            let mut whole = Ok(());
+            statements::each(&self.conn, 0, |ordinal, entry| {
+                let halves = halves.get(ordinal as usize).copied().unwrap_or_default();
+                match (entry.key, entry.content) {
+                    _ if halves == 0 => (),
+                    (Some(key), Some(content)) => sink(KeyState { key, content, halves }),
+                    _ => whole = Err(statements::lacks(ordinal, "key or content")),
                 }
-            }
-            Ok(())
+                if whole.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+            whole
         };
         self.at_once(|_| query().map_err(unreadable("the statements")))
     }
@@ -776,47 +784,42 @@ impl State {
     }
 }
 
-/// Columns that [`seen`] reads.
-const SEEN: &str = "SELECT ordinal, export, form, employer, digital, paper, outcome, reason FROM statement";
-
-fn seen(row: &rusqlite::Row<'_>, state: &State) -> rusqlite::Result<Seen> {
-    let (fate, wish, ended): (i64, i64, u8) = (row.get(4)?, row.get(5)?, row.get(6)?);
-    let reason = reason_of(row.get(7)?);
-    let pass_one = Outcome::from_number(ended).ok_or(rusqlite::Error::IntegralValueOutOfRange(6, ended.into()))?;
+fn seen(ordinal: u64, entry: &Entry, state: &State) -> Seen {
+    let (fate, wish, reason) = (entry.digital, i64::from(entry.paper), entry.reason);
     let digital = match (fate, state.digital) {
         (0, _) => Digital::Off,
-        (2, _) => Digital::Unreachable(reason),
+        (UNREACHABLE, _) => Digital::Unreachable(reason),
         (_, kind) => digital_of(kind.into(), reason_of(state.digital_reason.into())),
     };
     let paper = match (wish, state.paper) {
-        (0, _) => OnPaper::Off,
-        (2, 0) => OnPaper::Fallback,
+        (WISH_OFF, _) => OnPaper::Off,
+        (WISH_FALLBACK, 0) => OnPaper::Fallback,
         (_, kind) => paper_of(kind.into(), reason_of(state.paper_reason.into())),
     };
-    let (mut end, mut why) = match pass_one {
+    let (mut end, mut why) = match entry.outcome {
         Outcome::Pending => outcome(digital, paper),
         ended => (ended, reason),
     };
     if end == Outcome::Pending && digital == Digital::Waiting && state.waits_because != 0 {
         why = reason_of(state.waits_because.into());
     }
-    if pass_one == Outcome::Pending && fate == 0 && wish == 0 {
+    if entry.outcome == Outcome::Pending && fate == 0 && wish == WISH_OFF {
         // A fate that no pass 1 gives: told rather than hidden.
         (end, why) = (Outcome::Pending, Reason::NotYet);
     }
     let at_operator = !matches!(digital, Digital::Off | Digital::Unreachable(_));
-    Ok(Seen {
-        ordinal: row.get::<_, i64>(0)? as u64,
-        export: row.get(1)?,
-        form: row.get::<_, Option<u16>>(2)?.and_then(Form::by_number),
-        employer: row.get::<_, Option<i64>>(3)?.map(|number| number as usize),
+    Seen {
+        ordinal,
+        export: entry.export,
+        form: entry.form.and_then(Form::by_number),
+        employer: entry.employer.map(|number| number as usize),
         outcome: end,
         reason: why,
         operator: u16::try_from(state.operator).ok().filter(|_| at_operator),
         digital,
         paper,
         under_way: state.under_way,
-    })
+    }
 }
 
 fn tempo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Tempo> {
