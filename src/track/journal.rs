@@ -2,14 +2,14 @@
 //!
 //! # What is on disk
 //!
-//! Format 3 (`user_version` 3, `application_id` `utsk`), WAL, one writing process (an exclusive `flock` on `run.lock`),
+//! Format 4 (`user_version` 4, `application_id` `utsk`), WAL, one writing process (an exclusive `flock` on `run.lock`),
 //! one writing thread, any number of readers. Folder 0700, files 0600. Times are milliseconds since 1970, digests and
 //! ids blobs, outcomes and reasons the numbers of [`Outcome`] and [`Reason`].
 //!
 //! | table | key | what |
 //! |---|---|---|
 //! | `meta` | name | run id, key check, phase, settings' file, deadline, operators, `stopped:N`; sealed: exports, the rest of the header |
-//! | `statement` | ordinal | span, digests, form, employer, fate; written by pass 1, never after release |
+//! | `statement` | block | span, digests, form, employer, fate of 45 statements (`statements.rs`); written by pass 1, never after release |
 //! | `also` | ordinal, person | by which other identities a record names its person |
 //! | `person` | place in the order | which statements a person may be in (`persons.rs`); made at release |
 //! | `place` | block | where the digital halves of a thousand statements wait: for a look-up, at an operator, under way, or nowhere |
@@ -31,9 +31,10 @@
 //! | `event` | number | audit lines: starts, stops, changes of rate |
 //! | `employer`, `word` | number | uppgiftslämnare; addresses and certificate digests, each once |
 //!
-//! **Places, not rows.** Where a statement waits is four bytes among its neighbours' (`places.rs`), changed in the
-//! transaction that records what came of it. A block in which nothing waits has no row, so what is read is what waits,
-//! whether the run starts or resumes at a million. **Logs, not trees.** What happens in pass 2 is appended: a commit
+//! **Blocks, not rows.** What a statement is stands in 89 bytes among its neighbours' (`statements.rs`), a page of them a
+//! row: neighbours are admitted together, and asked for together. **Places, not rows.** Where it waits is four bytes
+//! (`places.rs`), changed in the transaction that records what came of it. A block in which nothing waits has no row, so what
+//! is read is what waits, whether the run starts or resumes at a million. **Logs, not trees.** What happens in pass 2 is appended: a commit
 //! touches the last page of each log, not a page a statement, though operators are at different places of the file. The
 //! logs have no index by ordinal: the few questions about one person read them through. **Keys are ordinals**, since
 //! random ones cost fifteen times as much; the index by person is sorted in memory, and written once, at release.

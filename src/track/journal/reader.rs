@@ -522,12 +522,31 @@ impl JournalReader {
     pub fn statements_seen(&self, sink: &mut dyn FnMut(Seen)) -> Result<(), TrackError> {
         let states = self.states().map_err(unreadable("what happened"))?;
         let mut query = || -> rusqlite::Result<()> {
-            statements::each(&self.conn, 0, |ordinal, entry| {
+            self.each_statement(|ordinal, entry| {
                 sink(seen(ordinal, &entry, &states.get(ordinal as usize).copied().unwrap_or_default()));
                 ControlFlow::Continue(())
             })
         };
         query().map_err(unreadable("the statements"))
+    }
+
+    /// As [`statements::each`], all of them. *Errors*: as many as were released must be there.
+    fn each_statement(&self, mut sink: impl FnMut(u64, Entry) -> ControlFlow<()>) -> rusqlite::Result<()> {
+        // Before: once a run is released, all of them are there.
+        let released = pages::meta::<i64>(&self.conn, "statements")?;
+        let (mut count, mut stopped) = (0, false);
+        statements::each(&self.conn, 0, |ordinal, entry| {
+            count += 1;
+            let flow = sink(ordinal, entry);
+            stopped = flow.is_break();
+            flow
+        })?;
+        match released {
+            Some(released) if !stopped && released != count => {
+                Err(statements::damaged(format!("{count} statements are there of {released}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What happened to each statement, by ordinal.
@@ -654,7 +673,7 @@ impl JournalReader {
         &self,
         sink: &mut dyn FnMut(u64, StatementKey, ContentDigest),
     ) -> Result<(), TrackError> {
-        statements::each(&self.conn, 0, |ordinal, entry| {
+        self.each_statement(|ordinal, entry| {
             if let Some((key, content)) = entry.key.zip(entry.content) {
                 sink(ordinal, key, content);
             }
@@ -694,7 +713,7 @@ impl JournalReader {
                 ControlFlow::Continue(())
             })?;
             let mut whole = Ok(());
-            statements::each(&self.conn, 0, |ordinal, entry| {
+            self.each_statement(|ordinal, entry| {
                 let halves = halves.get(ordinal as usize).copied().unwrap_or_default();
                 match (entry.key, entry.content) {
                     _ if halves == 0 => (),

@@ -231,7 +231,8 @@ pub(super) fn lacks(ordinal: u64, what: &str) -> rusqlite::Error {
     damaged(format!("statement {ordinal} has no {what} that is known"))
 }
 
-fn damaged(what: String) -> rusqlite::Error {
+/// What is told as damage where a block is read.
+pub(super) fn damaged(what: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(1, Type::Blob, what.into())
 }
 

@@ -419,10 +419,10 @@ impl Writer<'_> {
             } else {
                 tempo.1 += 1
             }
-            if state == Digital::Held(Reason::Protected) {
-                if let Some(person) = statements::of(self.conn, end.ordinal)?.person {
-                    self.run_cached("INSERT OR IGNORE INTO protected(person) VALUES (?1)", [person.0])?;
-                }
+            if state == Digital::Held(Reason::Protected)
+                && let Some(person) = statements::of(self.conn, end.ordinal)?.person
+            {
+                self.run_cached("INSERT OR IGNORE INTO protected(person) VALUES (?1)", [person.0])?;
             }
             let at = if matches!(state, Digital::Unreachable(_)) { -1 } else { operator };
             self.digital_moves(end.ordinal, place.wish(), (Digital::Waiting, -1), (state, at))
