@@ -549,9 +549,21 @@ impl JournalReader {
         }
     }
 
+    /// The greatest ordinal, by which memory is taken. *Errors*: of a released run it is the number of its statements.
+    fn most(&self) -> rusqlite::Result<u64> {
+        let released = pages::meta::<i64>(&self.conn, "statements")?;
+        let last = statements::last(&self.conn)?;
+        match released {
+            Some(count) if count as u64 != last => {
+                Err(statements::damaged(format!("statement {last} is the last of {count}")))
+            }
+            _ => Ok(last),
+        }
+    }
+
     /// What happened to each statement, by ordinal.
     fn states(&self) -> rusqlite::Result<Vec<State>> {
-        let most = statements::last(&self.conn)?;
+        let most = self.most()?;
         let mut states = vec![State::default(); most as usize + 1];
         let mut each = |sql: &str, note: &dyn Fn(&mut State, &rusqlite::Row<'_>) -> rusqlite::Result<()>| {
             let mut statement = self.conn.prepare(sql)?;
@@ -686,7 +698,7 @@ impl JournalReader {
     /// of memory a statement.
     pub(in crate::track) fn statements_by_key(&self, sink: &mut dyn FnMut(KeyState)) -> Result<(), TrackError> {
         let mut query = || -> rusqlite::Result<()> {
-            let most = statements::last(&self.conn)?;
+            let most = self.most()?;
             let mut halves = vec![0_u8; most as usize + 1];
             let marks = [
                 (format!("SELECT ordinal FROM digital WHERE kind = {}", kind::DELIVERED), halves_left::DIGITAL),

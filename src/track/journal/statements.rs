@@ -41,6 +41,9 @@ const CONTENT: u8 = 8;
 const CORRECTION: u8 = 16;
 const FLAGS: u8 = PRESENT | PERSON | KEY | CONTENT | CORRECTION;
 
+/// Where no statement was admitted.
+const ABSENT: [u8; BYTES] = [0; BYTES];
+
 /// In place of an employer's number, where there is none.
 const NO_EMPLOYER: u32 = u32::MAX;
 
@@ -219,7 +222,7 @@ fn place_of(ordinal: u64) -> Option<(u64, usize)> {
 
 /// Whether no statement was admitted here. A byte of one that lacks its flag is damage.
 fn is_absent(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
+    bytes == ABSENT
 }
 
 fn unreadable(ordinal: u64) -> rusqlite::Error {

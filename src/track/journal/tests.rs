@@ -508,6 +508,8 @@ fn a_statement_that_cannot_be_read_is_told() {
         "DELETE FROM statement",
         "UPDATE statement SET entries = zeroblob(4005)",
         "UPDATE statement SET entries = substr(entries, 2)",
+        // Memory is taken by the last ordinal.
+        "UPDATE statement SET block = 95443717",
         // An outcome that there is none of.
         "UPDATE statement SET entries = CAST(substr(entries, 1, 87) || x'63' || substr(entries, 89) AS BLOB)",
     ];
