@@ -9,7 +9,7 @@
 //! | table | key | what |
 //! |---|---|---|
 //! | `meta` | name | run id, key check, phase, settings' file, deadline, operators, `stopped:N`; sealed: exports, the rest of the header |
-//! | `statement` | ordinal | span, digests, form, employer, fate; written by pass 1, never after release |
+//! | `statement` | block | span, digests, form, employer, fate of 45 statements (`statements.rs`); written by pass 1, never after release |
 //! | `also` | ordinal, person | by which other identities a record names its person |
 //! | `person` | place in the order | which statements a person may be in (`persons.rs`); made at release |
 //! | `place` | block | where the digital halves of a thousand statements wait: for a look-up, at an operator, under way, or nowhere |
@@ -32,9 +32,10 @@
 //! | `event` | number | audit lines: starts, stops, changes of rate |
 //! | `employer`, `word` | number | uppgiftslämnare; addresses and certificate digests, each once |
 //!
-//! **Places, not rows.** Where a statement waits is four bytes among its neighbours' (`places.rs`), changed in the
-//! transaction that records what came of it. A block in which nothing waits has no row, so what is read is what waits,
-//! whether the run starts or resumes at a million. **Logs, not trees.** What happens in pass 2 is appended: a commit
+//! **Blocks, not rows.** What a statement is stands in 89 bytes among its neighbours' (`statements.rs`), a page of them a
+//! row: neighbours are admitted together, and asked for together. **Places, not rows.** Where it waits is four bytes
+//! (`places.rs`), changed in the transaction that records what came of it. A block in which nothing waits has no row, so what
+//! is read is what waits, whether the run starts or resumes at a million. **Logs, not trees.** What happens in pass 2 is appended: a commit
 //! touches the last page of each log, not a page a statement, though operators are at different places of the file. The
 //! logs have no index by ordinal: the few questions about one person read them through. **Keys are ordinals**, since
 //! random ones cost fifteen times as much; the index by person is sorted in memory, and written once, at release.
@@ -70,6 +71,7 @@ mod routes;
 mod rows;
 mod schema;
 mod sealed;
+mod statements;
 mod writer;
 
 pub(in crate::track) use reader::KeyState;
@@ -91,6 +93,7 @@ use crossbeam_channel::{Sender, bounded};
 use mark::Mark;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -621,7 +624,12 @@ impl Journal {
     }
 
     fn pages(&self) -> pages::Keys<'_> {
-        pages::Keys { installation: &self.inner.installation, employers: &self.inner.employers, run: &self.inner.run }
+        pages::Keys {
+            installation: &self.inner.installation,
+            employers: &self.inner.employers,
+            run: &self.inner.run,
+            neighbours: RefCell::default(),
+        }
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, TrackError>) -> Result<T, TrackError> {

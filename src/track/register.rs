@@ -413,23 +413,49 @@ impl Register {
         }
         let run_id = journal.run_id().to_owned();
         let file = journal.file().to_path_buf();
-        drop(journal);
-        self.merge_file(&run_id, &file).map_err(|error| {
+        let failed = |error| TrackError::storage("merge the run into the register", error);
+        if self.is_merged(&run_id).map_err(failed)? {
+            return Ok(());
+        }
+        self.conn
+            .execute_batch("CREATE TEMP TABLE statement(ordinal INTEGER PRIMARY KEY, key BLOB, content BLOB)")
+            .map_err(failed)?;
+        let result = self.take_keys(&journal).and_then(|()| {
+            drop(journal);
+            self.merge_file(&run_id, &file).map_err(failed)
+        });
+        if result.is_err() {
             let _ = self.conn.execute_batch("ROLLBACK");
-            TrackError::storage("merge the run into the register", error)
-        })
+        }
+        self.conn.execute_batch("DROP TABLE temp.statement").map_err(failed)?;
+        result
+    }
+
+    fn is_merged(&self, run_id: &str) -> rusqlite::Result<bool> {
+        self.conn.query_row(
+            "SELECT EXISTS(SELECT 1 FROM run WHERE run_id = ?1 AND merged IS NOT NULL)",
+            [run_id],
+            |row| row.get(0),
+        )
+    }
+
+    /// Puts the keys of a run's statements beside the register, where its logs can be joined with them.
+    fn take_keys(&self, journal: &JournalReader) -> Result<(), TrackError> {
+        let failed = |error: rusqlite::Error| TrackError::storage("merge the run into the register", error);
+        let all = self.conn.unchecked_transaction().map_err(failed)?;
+        let mut insert = all.prepare("INSERT INTO temp.statement VALUES (?1, ?2, ?3)").map_err(failed)?;
+        let mut inserted = Ok(0);
+        journal.keys(&mut |ordinal, key, content| {
+            if inserted.is_ok() {
+                inserted = insert.execute(params![ordinal as i64, key.0, content.0]);
+            }
+        })?;
+        inserted.map_err(failed)?;
+        drop(insert);
+        all.commit().map_err(failed)
     }
 
     fn merge_file(&self, run_id: &str, file: &Path) -> rusqlite::Result<()> {
-        let state: Option<(i64, bool)> = self
-            .conn
-            .query_row("SELECT number, merged IS NOT NULL FROM run WHERE run_id = ?1", [run_id], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
-        if matches!(state, Some((_, true))) {
-            return Ok(());
-        }
         self.conn.execute("ATTACH ?1 AS run", [journal::read_only_uri(file)])?;
         let result = self.merge_attached(run_id);
         if result.is_err() {
@@ -461,8 +487,8 @@ impl Register {
                  SELECT ordinal, 1 AS what, at, trans_id FROM run.digital WHERE kind = 1
                  UNION ALL SELECT ordinal, 2, at, NULL FROM run.paper WHERE kind = 8
                  UNION ALL SELECT ordinal, 4, NULL, NULL FROM run.doubt
-             ) e CROSS JOIN run.statement s ON s.ordinal = e.ordinal
-             WHERE s.key IS NOT NULL ORDER BY s.key, s.content
+             ) e CROSS JOIN temp.statement s ON s.ordinal = e.ordinal
+             ORDER BY s.key, s.content
              ON CONFLICT(key, content, run) DO UPDATE SET what = what | excluded.what,
                  at = coalesce(at, excluded.at), trans_id = coalesce(trans_id, excluded.trans_id)",
             [number],

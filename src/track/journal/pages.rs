@@ -10,65 +10,54 @@ use super::places::{self, At, Place};
 use super::routes::Routes;
 use super::schema::FILE;
 use super::sealed::context;
+use super::statements::{self, Neighbours};
 use super::{Counts, Intent, OpenIntent, Phase, Routed, RunHeader, Work};
 use crate::domain::{ContentDigest, Form, Organisation, Outcome, Reason, Span, StatementKey};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
+use std::cell::RefCell;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What opens sealed columns and turns numbers into employers.
 pub(super) struct Keys<'a> {
     pub installation: &'a Installation,
     pub employers: &'a Arc<RwLock<Vec<Organisation>>>,
     pub run: &'a Path,
+    /// Pages ask for statements in order.
+    pub neighbours: RefCell<Neighbours>,
 }
-
-/// Columns of [`Work`], in the order that [`Keys::work`] reads them.
-const WORK: &str =
-    "s.ordinal, s.export, s.start, s.length, s.record, s.form, s.employer, s.key, s.content, s.correction";
-static WORK_OF: LazyLock<String> = LazyLock::new(|| format!("SELECT {WORK} FROM statement s WHERE s.ordinal = ?1"));
 
 pub(super) fn unreadable(what: &'static str) -> impl Fn(rusqlite::Error) -> TrackError {
     move |error| TrackError::storage(format!("read {what} from the journal"), error)
 }
 
 impl Keys<'_> {
-    fn work(&self, row: &Row<'_>) -> rusqlite::Result<Work> {
-        let form: u16 = row.get(5)?;
-        let employer: usize = row.get::<_, i64>(6)? as usize;
-        let missing = |column| rusqlite::Error::IntegralValueOutOfRange(column, -1);
+    fn work(&self, ordinal: u64, entry: &statements::Entry) -> rusqlite::Result<Work> {
+        let lacks = |what| statements::lacks(ordinal, what);
+        let employers = self.employers.read().unwrap_or_else(PoisonError::into_inner);
+        let employer = entry.employer.and_then(|number| employers.get(number as usize));
         Ok(Work {
-            span: Span {
-                ordinal: row.get::<_, i64>(0)? as u64,
-                offset: row.get::<_, i64>(2)? as u64,
-                length: row.get(3)?,
-            },
-            export: row.get(1)?,
-            record: self.installation.uncover(row.get(4)?),
-            form: Form::by_number(form).ok_or_else(|| missing(5))?,
-            uppgiftslamnare: self
-                .employers
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get(employer)
-                .copied()
-                .ok_or_else(|| missing(6))?,
-            key: StatementKey(row.get(7)?),
-            content: ContentDigest(row.get(8)?),
-            correction: row.get(9)?,
+            span: Span { ordinal, offset: entry.offset, length: entry.length },
+            export: entry.export,
+            record: self.installation.uncover(entry.record),
+            form: entry.form.and_then(Form::by_number).ok_or_else(|| lacks("form"))?,
+            uppgiftslamnare: *employer.ok_or_else(|| lacks("uppgiftslämnare"))?,
+            key: entry.key.ok_or_else(|| lacks("key"))?,
+            content: entry.content.ok_or_else(|| lacks("content"))?,
+            correction: entry.correction,
             protected: false,
         })
     }
 
     /// The statement of this ordinal.
     fn work_of(&self, conn: &Connection, ordinal: u64) -> rusqlite::Result<Work> {
-        conn.prepare_cached(&WORK_OF)?.query_row([ordinal as i64], |row| self.work(row))
+        self.work(ordinal, &self.neighbours.borrow_mut().of(conn, ordinal)?)
     }
 
     fn damaged(&self, what: &str) -> TrackError {
@@ -94,14 +83,20 @@ pub(super) fn leaving(
     limit: usize,
 ) -> Result<Vec<(u64, StatementKey, ContentDigest)>, TrackError> {
     let query = || {
-        conn.prepare_cached(
-            "SELECT ordinal, key, content FROM statement WHERE ordinal > ?1 AND (digital <> 0 OR paper <> 0)
-             ORDER BY ordinal LIMIT ?2",
-        )?
-        .query_map([after as i64, limit as i64], |row| {
-            Ok((row.get::<_, i64>(0)? as u64, StatementKey(row.get(1)?), ContentDigest(row.get(2)?)))
-        })?
-        .collect::<rusqlite::Result<_>>()
+        let (mut found, mut whole) = (Vec::new(), Ok(()));
+        statements::each(conn, after, |ordinal, entry| {
+            if found.len() == limit || whole.is_err() {
+                return ControlFlow::Break(());
+            }
+            if entry.digital != 0 || entry.paper != 0 {
+                match (entry.key, entry.content) {
+                    (Some(key), Some(content)) => found.push((ordinal, key, content)),
+                    _ => whole = Err(statements::lacks(ordinal, "key or content")),
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        whole.map(|()| found)
     };
     query().map_err(unreadable("what is to leave"))
 }
@@ -128,13 +123,24 @@ pub(super) fn paper_waiting(
     limit: usize,
 ) -> Result<Vec<Work>, TrackError> {
     let query = || {
-        conn.prepare_cached(&format!(
-            "SELECT {WORK}, EXISTS(SELECT 1 FROM protected p WHERE p.person = s.person)
-             FROM paper_queue q CROSS JOIN statement s ON s.ordinal = q.ordinal
-             WHERE q.ordinal > ?1 ORDER BY q.ordinal LIMIT ?2"
-        ))?
-        .query_map([after as i64, limit as i64], |row| Ok(Work { protected: row.get(10)?, ..keys.work(row)? }))?
-        .collect::<rusqlite::Result<_>>()
+        let moment = conn.unchecked_transaction()?;
+        let mut select =
+            conn.prepare_cached("SELECT ordinal FROM paper_queue WHERE ordinal > ?1 ORDER BY 1 LIMIT ?2")?;
+        let mut protected = conn.prepare_cached("SELECT EXISTS(SELECT 1 FROM protected WHERE person = ?1)")?;
+        let all = select
+            .query_map([after as i64, limit as i64], |row| row.get::<_, i64>(0))?
+            .map(|ordinal| {
+                let ordinal = ordinal? as u64;
+                let entry = keys.neighbours.borrow_mut().of(conn, ordinal)?;
+                let protected = match &entry.person {
+                    Some(person) => protected.query_row([person.0], |row| row.get(0))?,
+                    None => false,
+                };
+                Ok(Work { protected, ..keys.work(ordinal, &entry)? })
+            })
+            .collect::<rusqlite::Result<_>>();
+        drop((select, protected));
+        moment.finish().and(all)
     };
     query().map_err(unreadable("what goes on paper"))
 }
@@ -318,13 +324,18 @@ fn unsealed(conn: &Connection, keys: &Keys<'_>, mut found: Vec<OpenIntent>) -> R
 
 pub(super) fn counts(conn: &Connection) -> Result<Counts, TrackError> {
     let query = || -> rusqlite::Result<Counts> {
-        let sql = if phase(conn)? == Phase::Intake {
-            "SELECT outcome, CASE outcome WHEN 12 THEN 62 ELSE reason END, count(*) FROM statement GROUP BY 1, 2"
-        } else {
-            "SELECT kind, reason, sum(count) FROM tally WHERE kind < 100 GROUP BY 1, 2"
-        };
         let mut counts = Counts::default();
-        let mut statement = conn.prepare_cached(sql)?;
+        if phase(conn)? == Phase::Intake {
+            statements::each(conn, 0, |_, entry| {
+                let pending = entry.outcome == Outcome::Pending;
+                let reason = if pending { Reason::NotYet } else { entry.reason };
+                *counts.by.entry((entry.outcome, reason)).or_default() += 1;
+                ControlFlow::Continue(())
+            })?;
+            return Ok(counts);
+        }
+        let mut statement =
+            conn.prepare_cached("SELECT kind, reason, sum(count) FROM tally WHERE kind < 100 GROUP BY 1, 2")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (outcome, count): (u8, i64) = (row.get(0)?, row.get(2)?);
@@ -341,8 +352,7 @@ pub(super) fn counts(conn: &Connection) -> Result<Counts, TrackError> {
 /// The prefix ends before the least ordinal that stands in a queue; everything else has its outcome.
 pub(super) fn checkpoint(conn: &Connection) -> Result<Checkpoint, TrackError> {
     let query = || -> rusqlite::Result<Checkpoint> {
-        let statements: i64 =
-            conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |row| row.get(0))?;
+        let statements = statements::last(conn)? as i64;
         if phase(conn)? == Phase::Intake {
             return Ok(Checkpoint { statements: statements as u64, through: 0, beyond: 0 });
         }

@@ -5,8 +5,11 @@
 //! of the database in a row. Whoever asks reads the page or two where the digest would stand, and sees by the statements
 //! themselves which of the few they name are meant.
 
+use super::statements;
 use crate::domain::PersonDigest;
 use rusqlite::{Connection, params};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 /// Entries of a row: as many as fit into one page of the database.
 const ENTRIES: usize = 500;
@@ -52,9 +55,17 @@ fn first(person: [u8; 16]) -> u32 {
 
 /// As [`candidates`], before there is the index: by reading all statements.
 pub(super) fn unsorted(conn: &Connection, person: &PersonDigest) -> rusqlite::Result<Vec<u64>> {
-    conn.prepare("SELECT ordinal FROM statement WHERE person = ?1 UNION SELECT ordinal FROM also WHERE person = ?1")?
+    let mut found = conn
+        .prepare("SELECT ordinal FROM also WHERE person = ?1")?
         .query_map([person.0], |row| row.get::<_, i64>(0).map(|ordinal| ordinal as u64))?
-        .collect()
+        .collect::<rusqlite::Result<BTreeSet<_>>>()?;
+    statements::each(conn, 0, |ordinal, entry| {
+        if entry.person.as_ref() == Some(person) {
+            found.insert(ordinal);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found.into_iter().collect())
 }
 
 /// Ordinals of the statements that may be about a person, ascending; all that are, and hardly ever another.

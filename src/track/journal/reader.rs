@@ -10,17 +10,18 @@ use super::log;
 use super::mark;
 use super::pages::{self, optional_time, unreadable};
 use super::persons;
-use super::places::{self, At, Place};
+use super::places::{self, At, Place, WISH_FALLBACK, WISH_OFF};
 use super::routes::Routes;
 use super::schema::{self, FILE, kind, queue};
 use super::sealed::context;
+use super::statements::{self, Entry, UNREACHABLE};
 use super::{Counts, Journal, Phase, RunHeader};
 use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, Reason, StatementKey};
 use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::track::{Checkpoint, Pulse};
 use crate::watch::Handshakes;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -527,20 +528,48 @@ impl JournalReader {
     pub fn statements_seen(&self, sink: &mut dyn FnMut(Seen)) -> Result<(), TrackError> {
         let states = self.states().map_err(unreadable("what happened"))?;
         let mut query = || -> rusqlite::Result<()> {
-            let mut statement = self.conn.prepare(&format!("{SEEN} ORDER BY ordinal"))?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let ordinal: i64 = row.get(0)?;
-                sink(seen(row, &states.get(ordinal as usize).copied().unwrap_or_default())?);
-            }
-            Ok(())
+            self.each_statement(|ordinal, entry| {
+                sink(seen(ordinal, &entry, &states.get(ordinal as usize).copied().unwrap_or_default()));
+                ControlFlow::Continue(())
+            })
         };
         query().map_err(unreadable("the statements"))
     }
 
+    /// As [`statements::each`], all of them. *Errors*: as many as were released must be there.
+    fn each_statement(&self, mut sink: impl FnMut(u64, Entry) -> ControlFlow<()>) -> rusqlite::Result<()> {
+        // Before: once a run is released, all of them are there.
+        let released = pages::meta::<i64>(&self.conn, "statements")?;
+        let (mut count, mut stopped) = (0, false);
+        statements::each(&self.conn, 0, |ordinal, entry| {
+            count += 1;
+            let flow = sink(ordinal, entry);
+            stopped = flow.is_break();
+            flow
+        })?;
+        match released {
+            Some(released) if !stopped && released != count => {
+                Err(statements::damaged(format!("{count} statements are there of {released}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The greatest ordinal, by which memory is taken. *Errors*: of a released run it is the number of its statements.
+    fn most(&self) -> rusqlite::Result<u64> {
+        let released = pages::meta::<i64>(&self.conn, "statements")?;
+        let last = statements::last(&self.conn)?;
+        match released {
+            Some(count) if count as u64 != last => {
+                Err(statements::damaged(format!("statement {last} is the last of {count}")))
+            }
+            _ => Ok(last),
+        }
+    }
+
     /// What happened to each statement, by ordinal.
     fn states(&self) -> rusqlite::Result<Vec<State>> {
-        let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |row| row.get(0))?;
+        let most = self.most()?;
         let mut states = vec![State::default(); most as usize + 1];
         log::each(&self.conn, false, |_, ended: Ended| {
             if let Some(state) = states.get_mut(ended.ordinal as usize) {
@@ -577,16 +606,16 @@ impl JournalReader {
                 Phase::Intake => persons::unsorted(&self.conn, person)?,
                 Phase::Released | Phase::Finished => persons::candidates(&self.conn, person)?,
             };
-            let mut statement = self.conn.prepare(
-                "SELECT ordinal, export, form, employer, digital, paper, outcome, reason, correction, key, content
-                 FROM statement s WHERE ordinal = ?1
-                 AND (person = ?2 OR EXISTS(SELECT 1 FROM also a WHERE a.ordinal = s.ordinal AND a.person = ?2))",
-            )?;
+            let mut also = self.conn.prepare("SELECT EXISTS(SELECT 1 FROM also WHERE ordinal = ?1 AND person = ?2)")?;
             let (waiting, mut found) = (self.waiting()?, Vec::new());
             let happened = self.happened(&candidates)?;
-            for (candidate, (ends, paper_ends)) in candidates.into_iter().zip(happened) {
-                let mut rows = statement.query(rusqlite::params![candidate as i64, person.0])?;
-                let Some(row) = rows.next()? else { continue };
+            for (ordinal, (ends, paper_ends)) in candidates.into_iter().zip(happened) {
+                let entry = statements::of(&self.conn, ordinal)?;
+                if entry.person.as_ref() != Some(person)
+                    && !also.query_row(params![ordinal as i64, person.0], |row| row.get(0))?
+                {
+                    continue;
+                }
                 let mut state = State::default();
                 let attempts = ends.iter().map(|(number, ended)| {
                     state.ended(ended);
@@ -594,23 +623,23 @@ impl JournalReader {
                 });
                 let attempts = attempts.collect::<rusqlite::Result<_>>()?;
                 paper_ends.iter().for_each(|ended| state.paper_ended(ended));
-                state.waits(candidate, places::of(&self.conn, candidate)?, &waiting);
+                state.waits(ordinal, places::of(&self.conn, ordinal)?, &waiting);
                 let bundle = paper_ends.iter().rev().find(|ended| ended.bundle != 0);
                 let bundle = bundle.map(|ended| self.bundle(ended)).transpose()?.flatten();
-                let keys = match (row.get::<_, Option<[u8; 16]>>(9)?, row.get::<_, Option<[u8; 16]>>(10)?) {
-                    (Some(key), Some(content)) => Some((StatementKey(key), ContentDigest(content))),
-                    _ => None,
-                };
-                found.push(StatementSeen { seen: seen(row, &state)?, correction: row.get(8)?, keys, attempts, bundle });
+                let (seen, keys) = (seen(ordinal, &entry, &state), entry.key.zip(entry.content));
+                found.push(StatementSeen { seen, correction: entry.correction, keys, attempts, bundle });
             }
             Ok(found)
         };
-        query().map_err(unreadable("a person's statements"))
+        self.at_once(|_| query().map_err(unreadable("a person's statements")))
     }
 
     /// What the logs have of these statements, which ascend; one reading for all of them.
     fn happened(&self, ordinals: &[u64]) -> rusqlite::Result<Vec<Happened>> {
         let mut happened = vec![Happened::default(); ordinals.len()];
+        if ordinals.is_empty() {
+            return Ok(happened);
+        }
         let place = |ordinal| ordinals.binary_search(&ordinal).ok();
         log::each(&self.conn, false, |number, ended: Ended| {
             if let Some(of) = place(ended.ordinal).and_then(|place| happened.get_mut(place)) {
@@ -657,11 +686,25 @@ impl JournalReader {
         Ok(seen.map(|seen| (seen, Timestamp::from_millisecond(ended.at).unwrap_or_default())))
     }
 
+    /// Gives the key and the content of every statement that has them, in the order of ordinals.
+    pub(in crate::track) fn keys(
+        &self,
+        sink: &mut dyn FnMut(u64, StatementKey, ContentDigest),
+    ) -> Result<(), TrackError> {
+        self.each_statement(|ordinal, entry| {
+            if let Some((key, content)) = entry.key.zip(entry.content) {
+                sink(ordinal, key, content);
+            }
+            ControlFlow::Continue(())
+        })
+        .map_err(unreadable("the statements"))
+    }
+
     /// Gives every statement that has left, or waits to, in the order of ordinals. *Cost*: reads all logs, and a byte
     /// of memory a statement.
     pub(in crate::track) fn statements_by_key(&self, sink: &mut dyn FnMut(KeyState)) -> Result<(), TrackError> {
         let mut query = || -> rusqlite::Result<()> {
-            let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |r| r.get(0))?;
+            let most = self.most()?;
             let mut halves = vec![0_u8; most as usize + 1];
             let mut mark = |ordinal: u64, is_marked: bool, mark: u8| {
                 if let Some(of) = halves.get_mut(ordinal as usize).filter(|_| is_marked) {
@@ -697,17 +740,17 @@ impl JournalReader {
                 }
                 ControlFlow::Continue(())
             })?;
-            let mut statement = self
-                .conn
-                .prepare("SELECT ordinal, key, content FROM statement WHERE key IS NOT NULL ORDER BY ordinal")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let of = halves.get(row.get::<_, i64>(0)? as usize).copied().unwrap_or_default();
-                if of != 0 {
-                    sink(KeyState { key: StatementKey(row.get(1)?), content: ContentDigest(row.get(2)?), halves: of });
+            let mut whole = Ok(());
+            self.each_statement(|ordinal, entry| {
+                let halves = halves.get(ordinal as usize).copied().unwrap_or_default();
+                match (entry.key, entry.content) {
+                    _ if halves == 0 => (),
+                    (Some(key), Some(content)) => sink(KeyState { key, content, halves }),
+                    _ => whole = Err(statements::lacks(ordinal, "key or content")),
                 }
-            }
-            Ok(())
+                if whole.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+            whole
         };
         self.at_once(|_| query().map_err(unreadable("the statements")))
     }
@@ -786,47 +829,42 @@ impl State {
     }
 }
 
-/// Columns that [`seen`] reads.
-const SEEN: &str = "SELECT ordinal, export, form, employer, digital, paper, outcome, reason FROM statement";
-
-fn seen(row: &rusqlite::Row<'_>, state: &State) -> rusqlite::Result<Seen> {
-    let (fate, wish, ended): (i64, i64, u8) = (row.get(4)?, row.get(5)?, row.get(6)?);
-    let reason = reason_of(row.get(7)?);
-    let pass_one = Outcome::from_number(ended).ok_or(rusqlite::Error::IntegralValueOutOfRange(6, ended.into()))?;
+fn seen(ordinal: u64, entry: &Entry, state: &State) -> Seen {
+    let (fate, wish, reason) = (entry.digital, i64::from(entry.paper), entry.reason);
     let digital = match (fate, state.digital) {
         (0, _) => Digital::Off,
-        (2, _) => Digital::Unreachable(reason),
+        (UNREACHABLE, _) => Digital::Unreachable(reason),
         (_, kind) => digital_of(kind, reason_of(state.digital_reason.into())),
     };
     let paper = match (wish, state.paper) {
-        (0, _) => OnPaper::Off,
-        (2, 0) => OnPaper::Fallback,
+        (WISH_OFF, _) => OnPaper::Off,
+        (WISH_FALLBACK, 0) => OnPaper::Fallback,
         (_, kind) => paper_of(kind, reason_of(state.paper_reason.into())),
     };
-    let (mut end, mut why) = match pass_one {
+    let (mut end, mut why) = match entry.outcome {
         Outcome::Pending => outcome(digital, paper),
         ended => (ended, reason),
     };
     if end == Outcome::Pending && digital == Digital::Waiting && state.waits_because != 0 {
         why = reason_of(state.waits_because.into());
     }
-    if pass_one == Outcome::Pending && fate == 0 && wish == 0 {
+    if entry.outcome == Outcome::Pending && fate == 0 && wish == WISH_OFF {
         // A fate that no pass 1 gives: told rather than hidden.
         (end, why) = (Outcome::Pending, Reason::NotYet);
     }
     let at_operator = !matches!(digital, Digital::Off | Digital::Unreachable(_));
-    Ok(Seen {
-        ordinal: row.get::<_, i64>(0)? as u64,
-        export: row.get(1)?,
-        form: row.get::<_, Option<u16>>(2)?.and_then(Form::by_number),
-        employer: row.get::<_, Option<i64>>(3)?.map(|number| number as usize),
+    Seen {
+        ordinal,
+        export: entry.export,
+        form: entry.form.and_then(Form::by_number),
+        employer: entry.employer.map(|number| number as usize),
         outcome: end,
         reason: why,
         operator: u16::try_from(state.operator).ok().filter(|_| at_operator),
         digital,
         paper,
         under_way: state.under_way,
-    })
+    }
 }
 
 fn tempo(row: &rusqlite::Row<'_>) -> rusqlite::Result<Tempo> {

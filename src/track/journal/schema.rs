@@ -53,9 +53,7 @@ pub(super) const TABLES: &str = "
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE employer(number INTEGER PRIMARY KEY, sealed BLOB NOT NULL, shown TEXT NOT NULL);
 CREATE TABLE word(number INTEGER PRIMARY KEY, value BLOB NOT NULL);
-CREATE TABLE statement(
-    ordinal INTEGER PRIMARY KEY, export INT, start INT, length INT, record BLOB, form INT, employer INT,
-    person BLOB, key BLOB, content BLOB, correction INT, digital INT, paper INT, outcome INT, reason INT);
+CREATE TABLE statement(block INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE also(ordinal INT, person BLOB, PRIMARY KEY(ordinal, person)) WITHOUT ROWID;
 CREATE TABLE person(first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE protected(person BLOB PRIMARY KEY) WITHOUT ROWID;

@@ -491,11 +491,55 @@ fn another_format_another_key_and_rubbish_are_refused() {
     let other = Place::new();
     assert!(matches!(Journal::open(&place.run("run"), &other.installation), Err(TrackError::KeyOther { .. })));
     let file = place.run("run").join(schema::FILE);
-    Connection::open(&file).unwrap().execute_batch("PRAGMA user_version = 1").unwrap();
-    assert!(matches!(Journal::open(&place.run("run"), &place.installation), Err(TrackError::Format { .. })));
+    for format in [1, 2, 3, 5] {
+        Connection::open(&file).unwrap().execute_batch(&format!("PRAGMA user_version = {format}")).unwrap();
+        assert!(matches!(Journal::open(&place.run("run"), &place.installation), Err(TrackError::Format { .. })));
+        assert!(matches!(JournalReader::open(&place.run("run")), Err(TrackError::Format { .. })));
+    }
     std::fs::write(&file, "this is no database, though it is quite long enough to be looked at").unwrap();
     assert!(Journal::open(&place.run("run"), &place.installation).is_err());
     assert!(matches!(Journal::open(&place.run("nothing"), &place.installation), Err(TrackError::NoRun { .. })));
+}
+
+/// What is missing or unreadable of a statement is told by whoever needs it, and not passed over.
+#[test]
+fn a_statement_that_cannot_be_read_is_told() {
+    let changes = [
+        "DELETE FROM statement",
+        "UPDATE statement SET entries = zeroblob(4005)",
+        "UPDATE statement SET entries = substr(entries, 2)",
+        // Memory is taken by the last ordinal.
+        "UPDATE statement SET block = 95443717",
+        // An outcome that there is none of.
+        "UPDATE statement SET entries = CAST(substr(entries, 1, 87) || x'63' || substr(entries, 89) AS BLOB)",
+    ];
+    for change in changes {
+        let place = Place::new();
+        drop(place.released("run", &[ELSE_PAPER, PAPER]));
+        let conn = Connection::open(place.run("run").join(schema::FILE)).unwrap();
+        conn.execute_batch(change).unwrap();
+        drop(conn);
+        let journal = place.open("run");
+        assert!(matches!(journal.to_look_up(0, 9), Err(TrackError::Storage { .. })), "{change}");
+        let reader = JournalReader::open(&place.run("run")).unwrap();
+        assert!(reader.find(&PersonDigest(digest(2, 0)), &place.installation).is_err(), "{change}");
+        // The second can be read where it is the first alone that cannot.
+        assert_eq!(journal.paper_waiting(0, 9).is_ok(), change.contains("x'63'"), "{change}");
+        assert!(reader.statements_seen(&mut |_| ()).is_err(), "{change}");
+        assert!(reader.statements_by_key(&mut |_| ()).is_err(), "{change}");
+    }
+}
+
+#[test]
+fn a_statement_is_admitted_once() {
+    let place = Place::new();
+    let journal = place.create("run");
+    journal.admit((1..=60).map(|ordinal| row(ordinal, ELSE_PAPER)).collect()).unwrap();
+    journal.sync().unwrap();
+    journal.admit((61..=70).map(|ordinal| row(ordinal, ELSE_PAPER)).collect()).unwrap();
+    journal.sync().unwrap();
+    journal.admit(vec![row(50, ELSE_PAPER)]).unwrap();
+    assert!(matches!(journal.sync(), Err(TrackError::Storage { .. })));
 }
 
 #[test]

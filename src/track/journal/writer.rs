@@ -24,6 +24,7 @@ use super::pages;
 use super::places::{At, Place, Places};
 use super::routes::Routes;
 use super::schema::queue;
+use super::statements::Statements;
 use super::{
     Amend, AttemptOver, BundleRow, DigitalEnd, Intent, PaperEnd, Phase, RouteRow, RunExport, RunOperator, SETTLED,
     Settlement, StatementRow,
@@ -174,6 +175,8 @@ pub(super) struct Writer<'c> {
     tally: BTreeMap<(i64, i64, i64), i64>,
     /// Changes of `tempo` by the group under way: (second, operator) -> (delivered, other).
     tempo: BTreeMap<(i64, i64), (i64, i64)>,
+    /// What pass 1 has changed in the open transaction.
+    statements: Statements,
     /// Rows of pass 1 in the open transaction.
     admitted: Option<usize>,
 }
@@ -208,6 +211,7 @@ impl<'c> Writer<'c> {
             flights: HashMap::new(),
             tally: BTreeMap::new(),
             tempo: BTreeMap::new(),
+            statements: Statements::default(),
             admitted: None,
         };
         writer.load().map_err(failed)?;
@@ -296,10 +300,8 @@ impl<'c> Writer<'c> {
             let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             return;
         }
-        let close = || -> rusqlite::Result<()> {
-            if self.admitted.is_some() {
-                self.conn.execute_batch("COMMIT")?;
-            }
+        let mut close = || -> rusqlite::Result<()> {
+            self.commit_admitted()?;
             // A tidy end: the WAL is copied into the database, so that the folder can be read or moved as it is.
             self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         };
@@ -385,10 +387,12 @@ impl<'c> Writer<'c> {
     }
 
     fn commit_admitted(&mut self) -> rusqlite::Result<()> {
-        match self.admitted.take() {
-            Some(_) => self.conn.execute_batch("COMMIT"),
-            None => Ok(()),
+        if self.admitted.is_none() {
+            return Ok(());
         }
+        self.statements.write(self.conn)?;
+        self.admitted = None;
+        self.conn.execute_batch("COMMIT")
     }
 
     fn forget_secrets(&mut self) -> rusqlite::Result<()> {

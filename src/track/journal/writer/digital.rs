@@ -7,6 +7,7 @@ use super::super::places::{At, Place};
 use super::super::routes::Route;
 use super::super::schema::{kind, queue};
 use super::super::sealed::context;
+use super::super::statements;
 use super::super::{AttemptOver, DigitalEnd, End, Found, Intent, Phase, RouteRow, Settlement};
 use super::{Flight, LastManner, Manner, Writer};
 use crate::domain::Reason;
@@ -374,11 +375,10 @@ impl Writer<'_> {
             } else {
                 tempo.1 += 1
             }
-            if state == Digital::Held(Reason::Protected) {
-                self.run_cached(
-                    "INSERT OR IGNORE INTO protected SELECT person FROM statement WHERE ordinal = ?1 AND person IS NOT NULL",
-                    [ordinal],
-                )?;
+            if state == Digital::Held(Reason::Protected)
+                && let Some(person) = statements::of(self.conn, end.ordinal)?.person
+            {
+                self.run_cached("INSERT OR IGNORE INTO protected(person) VALUES (?1)", [person.0])?;
             }
             let at = if matches!(state, Digital::Unreachable(_)) { -1 } else { operator };
             self.digital_moves(end.ordinal, place.wish(), (Digital::Waiting, -1), (state, at))

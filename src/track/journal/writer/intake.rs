@@ -4,6 +4,7 @@ use super::super::persons::Persons;
 use super::super::places::{At, Place, Places, WISH_BOTH, WISH_FALLBACK, WISH_OFF};
 use super::super::schema::queue;
 use super::super::sealed::{context, sealed_json};
+use super::super::statements::{self, Entry, LOOKED_UP, UNREACHABLE};
 use super::super::{Amend, Fate, Half, Phase, RunExport, StatementRow};
 use super::Writer;
 use crate::domain::{Organisation, Outcome, Reason};
@@ -12,6 +13,7 @@ use crate::track::halves::{Digital, OnPaper, outcome};
 use crate::watch::crash;
 use rusqlite::params;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 /// Rows of pass 1 between two commits.
 const ADMITTED: usize = 50_000;
@@ -36,38 +38,27 @@ impl Writer<'_> {
 
     pub(super) fn admit(&mut self, rows: &[StatementRow]) -> rusqlite::Result<()> {
         self.begin_admission()?;
-        // Employers first, since a statement that is being executed borrows the connection.
-        for row in rows {
-            if let Some(employer) = row.uppgiftslamnare {
-                self.employer_number(employer)?;
-            }
-        }
-        let mut insert = self.conn.prepare_cached(
-            "INSERT INTO statement(ordinal, export, start, length, record, form, employer, person, key, content,
-             correction, digital, paper, outcome, reason) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
-        )?;
         for row in rows {
             let (digital, paper, outcome, reason) = fate_codes(row.fate);
-            let employer = row.uppgiftslamnare.and_then(|of| self.employer_numbers.get(&of));
-            insert.execute(params![
-                row.span.ordinal as i64,
-                row.export,
-                row.span.offset as i64,
-                row.span.length,
-                self.installation.cover(&row.record),
-                row.form.map(|form| form.number()),
+            let employer = row.uppgiftslamnare.map(|employer| self.employer_number(employer)).transpose()?;
+            let entry = Entry {
+                offset: row.span.offset,
+                length: row.span.length,
+                export: row.export,
+                form: row.form.map(|form| form.number()),
                 employer,
-                row.person.as_ref().map(|digest| digest.0),
-                row.key.as_ref().map(|digest| digest.0),
-                row.content.as_ref().map(|digest| digest.0),
-                row.correction,
+                record: self.installation.cover(&row.record),
+                person: row.person,
+                key: row.key,
+                content: row.content,
+                correction: row.correction,
                 digital,
                 paper,
-                outcome as u8,
-                reason as u8,
-            ])?;
+                outcome,
+                reason,
+            };
+            self.statements.admit(self.conn, row.span.ordinal, &entry)?;
         }
-        drop(insert);
         for row in rows.iter().filter(|row| !row.also.is_empty()) {
             let mut insert = self.conn.prepare_cached("INSERT OR IGNORE INTO also(ordinal, person) VALUES (?1, ?2)")?;
             for person in &row.also {
@@ -80,9 +71,10 @@ impl Writer<'_> {
         if admitted >= ADMITTED { self.commit_admitted() } else { Ok(()) }
     }
 
-    fn employer_number(&mut self, employer: Organisation) -> rusqlite::Result<i64> {
+    fn employer_number(&mut self, employer: Organisation) -> rusqlite::Result<u32> {
+        let fits = |number: i64| u32::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, number));
         if let Some(number) = self.employer_numbers.get(&employer) {
-            return Ok(*number);
+            return fits(*number);
         }
         let number = self.employer_numbers.len() as i64;
         let digits = employer.identity();
@@ -95,34 +87,23 @@ impl Writer<'_> {
         if let Ok(mut employers) = self.employers.write() {
             employers.push(employer);
         }
-        Ok(number)
+        fits(number)
     }
 
     pub(super) fn amend(&mut self, rows: &[Amend]) -> rusqlite::Result<()> {
         self.begin_admission()?;
-        let mut update = self.conn.prepare_cached(
-            "UPDATE statement SET digital = 0, paper = 0, outcome = ?2, reason = ?3 WHERE ordinal = ?1",
-        )?;
-        for row in rows {
-            match update.execute(params![row.ordinal as i64, row.outcome as u8, row.reason as u8])? {
-                1 => (),
-                // Never admitted: the journal would not hold what pass 1 thinks it holds.
-                changed => return Err(rusqlite::Error::StatementChangedRows(changed)),
-            }
-        }
-        Ok(())
+        rows.iter().try_for_each(|row| {
+            self.statements.change(self.conn, row.ordinal, |entry| {
+                (entry.digital, entry.paper, entry.outcome, entry.reason) = (0, 0, row.outcome, row.reason);
+            })
+        })
     }
 
     pub(super) fn correct(&mut self, ordinals: &[u64]) -> rusqlite::Result<()> {
         self.begin_admission()?;
-        let mut update = self.conn.prepare_cached("UPDATE statement SET correction = 1 WHERE ordinal = ?1")?;
-        for ordinal in ordinals {
-            match update.execute([*ordinal as i64])? {
-                1 => (),
-                changed => return Err(rusqlite::Error::StatementChangedRows(changed)),
-            }
-        }
-        Ok(())
+        ordinals
+            .iter()
+            .try_for_each(|ordinal| self.statements.change(self.conn, *ordinal, |entry| entry.correction = true))
     }
 
     pub(super) fn release(&mut self, exports: &[RunExport]) -> Result<(), TrackError> {
@@ -142,10 +123,7 @@ impl Writer<'_> {
             self.places.write(self.conn)?;
             self.write_counters()?;
             if found.on_paper {
-                self.conn.execute_batch(
-                    "INSERT INTO paper_queue SELECT ordinal, CASE digital WHEN 2 THEN reason ELSE 0 END, 0
-                     FROM statement WHERE (paper = 1 AND digital <> 1) OR (paper = 2 AND digital = 2)",
-                )?;
+                self.first_on_paper()?;
             }
             std::mem::take(&mut found.persons).write(self.conn)?;
             self.put_meta("exports", &sealed_json(&self.installation, &self.run_id, "exports", exports)?)?;
@@ -172,37 +150,57 @@ impl Writer<'_> {
             tally: BTreeMap::new(),
             on_paper: false,
         };
-        let mut select = self
-            .conn
-            .prepare("SELECT ordinal, digital, paper, outcome, reason, person FROM statement ORDER BY ordinal")?;
-        let mut rows = select.query([])?;
         let mut count = |kind: i64, reason: i64| *found.tally.entry((kind, -1, reason)).or_default() += 1;
-        while let Some(row) = rows.next()? {
-            let (digital, wish, outcome): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let mut fits = Ok(());
+        statements::each(self.conn, 0, |ordinal, entry| {
             found.statements += 1;
-            found.in_order &= row.get::<_, i64>(0)? as u64 == found.statements;
-            if let Some(person) = row.get(5)? {
-                found.persons.add(person, found.statements)?;
+            found.in_order &= ordinal == found.statements;
+            if let Some(person) = entry.person {
+                fits = found.persons.add(person.0, found.statements);
             }
             // Why it is unreachable already is for its paper half; the statement is pending like others.
-            let pending = outcome == Outcome::Pending as i64;
-            count(outcome, if pending { Reason::NotYet as i64 } else { row.get(4)? });
-            let on_paper =
-                (wish == WISH_BOTH && digital != LOOKED_UP) || (wish == WISH_FALLBACK && digital == UNREACHABLE);
-            if digital == LOOKED_UP {
-                found.places.set(found.statements, Place::new(At::LookUp(Reason::None), wish, false));
+            let pending = entry.outcome == Outcome::Pending;
+            count(entry.outcome as i64, if pending { Reason::NotYet } else { entry.reason } as i64);
+            if entry.digital == LOOKED_UP {
+                let place = Place::new(At::LookUp(Reason::None), entry.paper.into(), false);
+                found.places.set(found.statements, place);
                 count(queue::LOOK_UP, 0);
-            } else if on_paper {
+            } else if begins_on_paper(&entry) {
                 found.on_paper = true;
                 count(queue::PAPER, 0);
             }
-        }
+            if fits.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        fits?;
         let mut also = self.conn.prepare("SELECT ordinal, person FROM also")?;
         let mut rows = also.query([])?;
         while let Some(row) = rows.next()? {
             found.persons.add(row.get(1)?, row.get::<_, i64>(0)? as u64)?;
         }
         Ok(found)
+    }
+
+    /// Puts what waits for a bundle from the start into its queue.
+    fn first_on_paper(&self) -> rusqlite::Result<()> {
+        let mut insert = self.conn.prepare("INSERT INTO paper_queue(ordinal, why, both) VALUES (?1, ?2, 0)")?;
+        let mut inserted = Ok(1);
+        statements::each(self.conn, 0, |ordinal, entry| {
+            if begins_on_paper(&entry) {
+                let why = if entry.digital == UNREACHABLE { entry.reason } else { Reason::None };
+                inserted = insert.execute(params![ordinal as i64, why as u8]);
+            }
+            if inserted.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        inserted.map(|_| ())
+    }
+}
+
+/// Whether a statement waits for a bundle as soon as the run is released.
+fn begins_on_paper(entry: &Entry) -> bool {
+    match entry.paper.into() {
+        WISH_BOTH => entry.digital != LOOKED_UP,
+        WISH_FALLBACK => entry.digital == UNREACHABLE,
+        _ => false,
     }
 }
 
@@ -218,12 +216,8 @@ struct Found {
     on_paper: bool,
 }
 
-/// What column `digital` of a statement says: to be looked up, or known already to be unreachable.
-const LOOKED_UP: i64 = 1;
-const UNREACHABLE: i64 = 2;
-
-/// Columns `digital`, `paper`, `outcome`, `reason` of a statement.
-fn fate_codes(fate: Fate) -> (i64, i64, Outcome, Reason) {
+/// What an entry says of a statement's halves and its outcome: `digital`, `paper`, `outcome`, `reason`.
+fn fate_codes(fate: Fate) -> (u8, u8, Outcome, Reason) {
     let (digital, paper) = match fate {
         Fate::Ended(outcome, reason) => return (0, 0, outcome, reason),
         Fate::Send { digital, paper } => (digital, paper),
@@ -242,7 +236,7 @@ fn fate_codes(fate: Fate) -> (i64, i64, Outcome, Reason) {
     };
     match outcome(half, on_paper) {
         // The reason of a half that is unreachable already goes along: paper tells it.
-        (Outcome::Pending, _) => (code, wish, Outcome::Pending, unreachable),
+        (Outcome::Pending, _) => (code, wish as u8, Outcome::Pending, unreachable),
         (outcome, reason) => (0, 0, outcome, reason),
     }
 }
