@@ -2,7 +2,6 @@
 
 use super::super::error::TrackError;
 use super::super::installation::Installation;
-use super::super::register::halves_left;
 use super::codes::{digital_of, paper_of, reason_of};
 use super::intents;
 use super::mark;
@@ -187,14 +186,6 @@ pub struct StatementSeen {
     pub attempts: Vec<AttemptSeen>,
     /// Its print bundle, and when the paper half ended.
     pub bundle: Option<(BundleSeen, Timestamp)>,
-}
-
-/// A statement of a released run that has left or waits to.
-pub(in crate::track) struct KeyState {
-    pub key: StatementKey,
-    pub content: ContentDigest,
-    /// Bits of [`halves_left`].
-    pub halves: u8,
 }
 
 impl JournalReader {
@@ -534,8 +525,7 @@ impl JournalReader {
 
     /// What happened to each statement, by ordinal.
     fn states(&self) -> rusqlite::Result<Vec<State>> {
-        let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |row| row.get(0))?;
-        let mut states = vec![State::default(); most as usize + 1];
+        let mut states = vec![State::default(); self.most()? + 1];
         let mut each = |sql: &str, note: &dyn Fn(&mut State, &rusqlite::Row<'_>) -> rusqlite::Result<()>| {
             let mut statement = self.conn.prepare(sql)?;
             let mut rows = statement.query([])?;
@@ -556,6 +546,12 @@ impl JournalReader {
             ControlFlow::Continue(())
         })?;
         Ok(states)
+    }
+
+    /// The last ordinal.
+    pub(super) fn most(&self) -> rusqlite::Result<usize> {
+        let most = "SELECT coalesce(max(ordinal), 0) FROM statement";
+        self.conn.query_row(most, [], |row| row.get::<_, i64>(0)).map(|most| most as usize)
     }
 
     fn waiting(&self) -> rusqlite::Result<Waiting> {
@@ -653,51 +649,6 @@ impl JournalReader {
             }
         }
         Ok((state, found))
-    }
-
-    /// Gives every statement that has left, or waits to, in the order of ordinals. *Cost*: reads all logs, and a byte
-    /// of memory a statement.
-    pub(in crate::track) fn statements_by_key(&self, sink: &mut dyn FnMut(KeyState)) -> Result<(), TrackError> {
-        let mut query = || -> rusqlite::Result<()> {
-            let most: i64 = self.conn.query_row("SELECT coalesce(max(ordinal), 0) FROM statement", [], |r| r.get(0))?;
-            let mut halves = vec![0_u8; most as usize + 1];
-            let marks = [
-                (format!("SELECT ordinal FROM digital WHERE kind = {}", kind::DELIVERED), halves_left::DIGITAL),
-                (format!("SELECT ordinal FROM paper WHERE kind = {}", kind::BUNDLED), halves_left::PAPER),
-                ("SELECT ordinal FROM doubt".into(), halves_left::DOUBT),
-                ("SELECT ordinal FROM paper_queue".into(), halves_left::WAITS),
-            ];
-            for (sql, mark) in marks {
-                let mut statement = self.conn.prepare(&sql)?;
-                let mut rows = statement.query([])?;
-                while let Some(row) = rows.next()? {
-                    if let Some(of) = halves.get_mut(row.get::<_, i64>(0)? as usize) {
-                        *of |= mark;
-                    }
-                }
-            }
-            places::each(&self.conn, 0, |ordinal, place| {
-                if let Some(of) = halves.get_mut(ordinal as usize) {
-                    *of |= match place.at() {
-                        At::UnderWay(_) => halves_left::WAITS | halves_left::DOUBT,
-                        _ => halves_left::WAITS,
-                    };
-                }
-                ControlFlow::Continue(())
-            })?;
-            let mut statement = self
-                .conn
-                .prepare("SELECT ordinal, key, content FROM statement WHERE key IS NOT NULL ORDER BY ordinal")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let of = halves.get(row.get::<_, i64>(0)? as usize).copied().unwrap_or_default();
-                if of != 0 {
-                    sink(KeyState { key: StatementKey(row.get(1)?), content: ContentDigest(row.get(2)?), halves: of });
-                }
-            }
-            Ok(())
-        };
-        self.at_once(|_| query().map_err(unreadable("the statements")))
     }
 }
 
