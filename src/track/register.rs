@@ -650,6 +650,144 @@ mod tests {
         assert_eq!((rows(&register), known(&place, 1..=9)), (5, wanted), "again changes nothing");
     }
 
+    /// What a register answers about the run of [`half_way`] that has finished, and about others.
+    fn answers(register: &Register) -> (Vec<Earlier>, Vec<Verdict>) {
+        let keys = (0..=9).map(|ordinal| StatementKey(digest(3, ordinal)));
+        let mut found: Vec<_> = keys.clone().flat_map(|key| register.earlier("new", &key).unwrap()).collect();
+        found.sort_by(|a, b| (a.key, a.content, &a.run).cmp(&(b.key, b.content, &b.run)));
+        let mut asked: Vec<_> = keys
+            .flat_map(|key| [3_u64, 4, 9].map(|of| (key, ContentDigest(digest(4, of)))))
+            .chain(found.iter().map(|of| (of.key, of.content)))
+            .collect();
+        asked.sort_unstable();
+        let verdicts = register.judge("new", &asked).unwrap();
+        (found, verdicts)
+    }
+
+    /// Makes it one of format 1: as that version made it, with the rows that stand for what is in it.
+    fn back_to_format_1(register: &Register) {
+        let (found, _) = answers(register);
+        let conn = &register.conn;
+        conn.execute_batch(
+            "DROP TABLE kept; DROP TABLE receipt; PRAGMA user_version = 1;
+             CREATE TABLE sent(key BLOB, content BLOB, run INT, what INT, at INT, trans_id TEXT,
+                 PRIMARY KEY(key, content, run)) WITHOUT ROWID;",
+        )
+        .unwrap();
+        for of in found {
+            let number: i64 =
+                conn.query_row("SELECT number FROM run WHERE run_id = ?1", [&of.run], |row| row.get(0)).unwrap();
+            let what = if of.what == What::Sent { DIGITAL } else { DOUBT };
+            let at = of.at.map(Timestamp::as_millisecond);
+            conn.execute(
+                "INSERT INTO sent VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![of.key.0, of.content.0, number, what, at, of.trans_id],
+            )
+            .unwrap();
+        }
+    }
+
+    #[test]
+    fn a_register_of_format_1_is_taken_over() {
+        let place = Place::new();
+        for name in ["run", "other"] {
+            let journal = match name {
+                "run" => half_way(&place),
+                _ => place.released("other", &[ELSE_PAPER; 9]),
+            };
+            if name == "run" {
+                finish(&journal);
+                continue;
+            }
+            wait(async {
+                for ordinal in 1..=9 {
+                    journal.route(vec![mailbox(ordinal, 0)]).await.unwrap();
+                    journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+                    let trans_id = format!("00000000-0000-4000-8000-00000000000{ordinal}");
+                    journal.end_digital(end(ordinal, 1, End::Delivered { trans_id })).await.unwrap();
+                }
+            });
+            assert_eq!(journal.finish().unwrap(), Phase::Finished);
+        }
+        let register = Register::open(&place.installation).unwrap();
+        let before = answers(&register);
+        assert_eq!(before.0.len(), 5 + 9);
+        let ids: Vec<_> = before.0.iter().filter_map(|of| of.trans_id.as_deref()).collect();
+        assert_eq!(ids.iter().filter(|id| id.starts_with("T-")).count(), 3);
+        assert_eq!(ids.iter().filter(|id| id.starts_with("00000000-0000-4000-8000-")).count(), 9);
+        back_to_format_1(&register);
+        drop(register);
+        // Several processes come to it at once.
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| answers(&Register::open(&place.installation).unwrap()))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(all.iter().all(|answers| *answers == before));
+        let register = Register::open(&place.installation).unwrap();
+        assert_eq!(answers(&register), before);
+        let tables: Vec<String> = register
+            .conn
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(tables, ["kept", "meta", "receipt", "run"]);
+        // Who has seen format 1 before another process took it over.
+        migration::take_over(&register.conn).unwrap();
+        assert_eq!(answers(&register), before);
+        // A run that was taken over is one as any other.
+        drop(register);
+        let journal = place.open("run");
+        wait(journal.settle(vec![2], Settlement::NotDelivered, String::new())).unwrap();
+        wait(journal.end_digital(end(2, 0, End::Held(Reason::Protected)))).unwrap();
+        journal.finish().unwrap();
+        assert_eq!(answers(&Register::open(&place.installation).unwrap()).0.len(), 4 + 9);
+    }
+
+    #[test]
+    fn another_format_is_refused_and_left_as_it_is() {
+        let place = Place::new();
+        for version in [0, FORMAT + 1] {
+            let conn = Connection::open(file(place.installation.state())).unwrap();
+            conn.pragma_update(None, "user_version", version).unwrap();
+            let refused = Register::open(&place.installation).unwrap_err();
+            assert!(matches!(refused, TrackError::Format { expected: FORMAT, .. }), "{refused}");
+            let found: u32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(found, version);
+        }
+        // The key is looked at before anything of it is changed.
+        let other = Place::new();
+        let conn = Connection::open(file(place.installation.state())).unwrap();
+        conn.pragma_update(None, "user_version", migration::FROM).unwrap();
+        conn.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
+        drop(conn);
+        std::fs::copy(file(place.installation.state()), file(other.installation.state())).unwrap();
+        assert!(matches!(Register::open(&other.installation), Err(TrackError::KeyOther { .. })));
+    }
+
+    /// What the journal of a run that was reopened says stands in place of what was taken over before, receipts included.
+    #[test]
+    fn merging_again_replaces() {
+        let place = Place::new();
+        let journal = half_way(&place);
+        finish(&journal);
+        let register = Register::open(&place.installation).unwrap();
+        let before = answers(&register);
+        let count = || {
+            let one = |sql| register.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+            (one("SELECT count(*) FROM kept"), one("SELECT count(*) FROM receipt"), one("SELECT taken FROM run"))
+        };
+        assert_eq!(count(), (1, 3, 5));
+        for _ in 0..2 {
+            register.begin("run", &place.run("run")).unwrap();
+            register.merge(&place.run("run")).unwrap();
+            assert_eq!((count(), answers(&register)), ((1, 3, 5), before.clone()));
+        }
+    }
+
     #[test]
     fn a_run_is_current_unless_the_register_knows_more_of_it() {
         let place = Place::new();

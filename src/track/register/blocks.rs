@@ -97,7 +97,7 @@ impl Dispatch {
         }
     }
 
-    /// Whether nothing left, and nothing may have.
+    /// Whether nothing left, nor may have.
     pub(in crate::track) const fn is_none(self) -> bool {
         self.halves == 0
     }
@@ -107,11 +107,16 @@ impl Dispatch {
         self.halves & halves_left::DIGITAL != 0
     }
 
-    pub(super) fn at_ms(self) -> Option<i64> {
+    /// Bits of [`halves_left`].
+    pub(in crate::track) const fn halves(self) -> u8 {
+        self.halves
+    }
+
+    pub(in crate::track) fn at_ms(self) -> Option<i64> {
         (self.there & TIME != 0).then(|| i64::from_le_bytes(self.at))
     }
 
-    pub(super) fn receipt(self) -> Option<Receipt> {
+    pub(in crate::track) fn receipt(self) -> Option<Receipt> {
         match self.there & (UUID | NUMBERED) {
             0 => None,
             UUID => Some(Receipt::Uuid(self.receipt)),
@@ -255,7 +260,7 @@ pub(super) fn of_key(
                 key: *key,
                 content: ContentDigest(*content),
                 run: row.get(0)?,
-                what: what(dispatch.halves),
+                what: what(dispatch.halves()),
                 at: dispatch.at_ms().and_then(|ms| Timestamp::from_millisecond(ms).ok()),
                 trans_id,
             });
@@ -300,7 +305,7 @@ pub(super) fn of_statements(
             // They stay for the next statement, whose key may be the same.
             for entry in entries.iter().take_while(|entry| key_of(entry) == Some(&key.0)) {
                 if let Some((of, dispatch)) = rest_of(entry) {
-                    sink(place, dispatch.halves, *of == content.0);
+                    sink(place, dispatch.halves(), *of == content.0);
                 }
             }
         }
@@ -321,4 +326,185 @@ fn rest_of(entry: &[u8; BYTES]) -> Option<(&[u8; 16], Dispatch)> {
     let (_, rest) = entry.split_first_chunk::<16>()?;
     let (content, rest) = rest.split_first_chunk()?;
     Some((content, Dispatch::get(rest)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// What a run has sent, and its TransIds as texts.
+    type Sent = BTreeMap<(StatementKey, ContentDigest), (u8, Option<i64>, Option<String>)>;
+
+    /// Few, close together and far apart.
+    fn key(number: u8) -> StatementKey {
+        let mut key = [0; 16];
+        (key[0], key[15]) = (number / 4 * 17, number % 4);
+        StatementKey(key)
+    }
+
+    fn trans_id() -> impl Strategy<Value = Option<String>> {
+        let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+        prop_oneof![
+            Just(None),
+            uuid.prop_map(Some),
+            uuid.prop_map(|text| Some(text.to_uppercase())),
+            "[ -~]{0,40}".prop_map(Some),
+        ]
+    }
+
+    /// Up to five blocks, and now and then more contents of one key than a block has room for.
+    fn sent() -> impl Strategy<Value = Sent> {
+        let one = ((0_u8..61, any::<u8>()), (1_u8..8, any::<Option<i32>>(), trans_id()));
+        let many = prop_oneof![4 => Just(0_u8), 1 => 1..200_u8];
+        (proptest::collection::vec(one, 0..300), 0_u8..61, many).prop_map(|(all, crowded, many)| {
+            let crowd = (0..many).map(|content| ((crowded, content), (1, None, None)));
+            crowd
+                .chain(all.into_iter().map(|(of, (halves, at, trans_id))| (of, (halves, at.map(i64::from), trans_id))))
+                .map(|((of, content), what)| ((key(of), ContentDigest([content; 16])), what))
+                .collect()
+        })
+    }
+
+    pub(in crate::track::register) fn write(conn: &Connection, run: i64, sent: &Sent) {
+        let mut blocks = Blocks::anew(conn, run).unwrap();
+        for ((key, content), (halves, at, trans_id)) in sent {
+            let receipt = trans_id.as_ref().map(|trans_id| blocks.receipt(trans_id).unwrap());
+            blocks.add(*key, *content, Dispatch::new(*halves, *at, receipt)).unwrap();
+        }
+        assert_eq!(blocks.finish().unwrap(), sent.len() as u64);
+    }
+
+    fn register(runs: &[(bool, Sent)]) -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(TABLES).unwrap();
+        conn.execute_batch("CREATE TABLE run(number INTEGER PRIMARY KEY, run_id TEXT, merged INT)").unwrap();
+        for (number, (merged, sent)) in (1..).zip(runs) {
+            let values = params![number, format!("run {number}"), merged.then_some(1)];
+            conn.execute("INSERT INTO run VALUES (?1, ?2, ?3)", values).unwrap();
+            write(&conn, number, sent);
+        }
+        conn
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever runs have sent, each key is answered as by a plain map: one at a time, and many together.
+        #[test]
+        fn what_was_sent_is_known(
+            runs in proptest::collection::vec((prop::bool::weighted(0.8), sent()), 1..4),
+            mut asked in proptest::collection::vec((0_u8..62, any::<u8>()), 0..80),
+        ) {
+            let conn = register(&runs);
+            // The first run asks.
+            for number in 0..62 {
+                let mut found = Vec::new();
+                of_key(&conn, "run 1", &key(number), &mut |earlier| found.push(earlier)).unwrap();
+                let mut wanted = Vec::new();
+                for (run, (_, sent)) in (1..).zip(&runs).skip(1).filter(|(_, (merged, _))| *merged) {
+                    for ((key, content), (halves, at, trans_id)) in sent.iter().filter(|(of, _)| of.0 == key(number)) {
+                        wanted.push(Earlier {
+                            key: *key,
+                            content: *content,
+                            what: what(*halves),
+                            run: format!("run {run}"),
+                            at: at.map(|at| Timestamp::from_millisecond(at).unwrap()),
+                            trans_id: trans_id.clone(),
+                        });
+                    }
+                }
+                prop_assert_eq!(found, wanted);
+            }
+            asked.sort_unstable();
+            let asked: Vec<_> = asked.iter().map(|of| (key(of.0), ContentDigest([of.1; 16]))).collect();
+            for (run, (_, sent)) in (1..).zip(&runs) {
+                let mut found = Vec::new();
+                of_statements(&conn, run, &asked, &mut |place, halves, same| found.push((place, halves, same))).unwrap();
+                let mut wanted = Vec::new();
+                for (place, of) in asked.iter().enumerate() {
+                    let of_key = sent.iter().filter(|(sent, _)| sent.0 == of.0);
+                    wanted.extend(of_key.map(|(sent, (halves, ..))| (place, *halves, sent.1 == of.1)));
+                }
+                prop_assert_eq!(found, wanted);
+            }
+        }
+
+        /// No block is without entries, longer than a page unless all of it is one key's, or cut within a key.
+        #[test]
+        fn blocks_break_between_keys(sent in sent()) {
+            let conn = register(&[(true, sent)]);
+            let mut select = conn.prepare("SELECT first, entries FROM kept ORDER BY first").unwrap();
+            let mut rows = select.query([]).unwrap();
+            let mut before = None;
+            while let Some(row) = rows.next().unwrap() {
+                let all = entries(row.get_ref(1).unwrap().as_blob().unwrap()).to_vec();
+                let keys: Vec<[u8; 16]> = all.iter().map(|entry| *key_of(entry).unwrap()).collect();
+                prop_assert_eq!(keys.first().copied(), Some(row.get::<_, [u8; 16]>(0).unwrap()));
+                prop_assert!(before < keys.first().copied());
+                let fits = keys.iter().take_while(|key| Some(*key) != keys.last()).count() < ENTRIES;
+                prop_assert!(keys.is_sorted() && fits);
+                before = keys.last().copied();
+            }
+        }
+
+        /// Two that know of the same statement know together what either knows, the first before the second.
+        #[test]
+        fn what_two_know_is_joined(
+            one in (1_u8..8, any::<Option<i64>>(), prop::option::of(any::<u64>())),
+            other in (1_u8..8, any::<Option<i64>>(), prop::option::of(any::<[u8; 16]>())),
+        ) {
+            let (numbered, uuid) = (one.2.map(Receipt::Numbered), other.2.map(Receipt::Uuid));
+            let mut joined = Dispatch::default();
+            prop_assert!(joined.is_none());
+            joined.join(Dispatch::new(one.0, one.1, numbered));
+            joined.join(Dispatch::new(other.0, other.1, uuid));
+            prop_assert_eq!(joined, Dispatch::new(one.0 | other.0, one.1.or(other.1), numbered.or(uuid)));
+            prop_assert_eq!((joined.at_ms(), joined.receipt()), (one.1.or(other.1), numbered.or(uuid)));
+        }
+    }
+
+    #[test]
+    fn only_a_uuid_in_its_usual_form_is_taken_for_one() {
+        let usual = "3832352f-fa74-4c17-ab6a-a6e3ab8324f3";
+        assert_eq!(uuid(usual).map(uuid_text).as_deref(), Some(usual));
+        let zero = "00000000-0000-0000-0000-00000000000a";
+        assert_eq!(uuid(zero).map(uuid_text).as_deref(), Some(zero));
+        let others = [
+            "",
+            "T-1",
+            "3832352F-fa74-4c17-ab6a-a6e3ab8324f3",
+            "3832352f0fa74-4c17-ab6a-a6e3ab8324f3",
+            "3832352f-fa74-4c17-ab6a-a6e3ab8324f",
+            "3832352f-fa74-4c17-ab6a-a6e3ab8324f3 ",
+            "3832352f-fa74-4c17-ab6a-a6e3ab8324fg",
+            "3832352ffa744c17ab6aa6e3ab8324f300-0",
+            "3832352f-fa74-4c17-ab6a-a6e3ab8324å",
+        ];
+        others.into_iter().for_each(|text| assert_eq!(uuid(text), None, "{text}"));
+    }
+
+    /// What makes a seek one page.
+    #[test]
+    fn a_full_block_takes_one_page() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let conn = Connection::open(file.path()).unwrap();
+        conn.execute_batch(TABLES).unwrap();
+        let pages = || conn.query_row("PRAGMA page_count", [], |row| row.get::<_, u32>(0)).unwrap();
+        let before = pages();
+        // A number of the run, and of blocks, that takes as many bytes as there ever are.
+        conn.execute_batch("INSERT INTO kept VALUES (200000000, 0, x'', x'')").unwrap();
+        let blocks = 100_u32;
+        let all = (0..blocks * ENTRIES as u32).map(|number| {
+            let mut key = [0; 16];
+            key[..4].copy_from_slice(&number.to_be_bytes());
+            ((StatementKey(key), ContentDigest([1; 16])), (1, Some(i64::MAX), None))
+        });
+        write(&conn, 1 << 30, &all.collect());
+        let rows: u32 = conn.query_row("SELECT count(*) FROM kept", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, blocks + 1);
+        // Beside them, the two trees' inner pages and the index.
+        assert!(pages() - before < blocks + 10, "{} pages", pages() - before);
+    }
 }
