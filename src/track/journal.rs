@@ -61,6 +61,7 @@
 mod codes;
 mod ends;
 mod intents;
+mod left;
 mod log;
 mod mark;
 mod pages;
@@ -74,12 +75,12 @@ mod sealed;
 mod statements;
 mod writer;
 
-pub(in crate::track) use reader::KeyState;
+pub(in crate::track) use left::KeyState;
 pub use reader::{
     AttemptSeen, BundleSeen, Event, InDoubtSeen, JournalReader, OperatorTally, Seen, StatementSeen, Tally, Tempo,
 };
 pub use rows::*;
-pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, read_only_uri, take_over, use_wal};
+pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, take_over, use_wal};
 pub use writer::{ENOUGH as GROUP_ENOUGH, WINDOW as GROUP_WINDOW, WINDOWS as GROUP_WINDOWS};
 
 use super::error::{Cause, TrackError};

@@ -1,29 +1,39 @@
 //! The register: what any run of the installation has sent, by statement key.
 //!
-//! One SQLite database in the state folder, `register.sqlite`. Its keys are digests, so random: a run's statements come
-//! into it in one sorted pass when the run has finished, and until then the register *names* the run, whose journal then
-//! counts. What was merged answers for itself: the run's folder may go.
+//! One SQLite database in the state folder, `register.sqlite`. What a run has sent comes into it sorted, when the run has
+//! finished, and until then the register *names* the run, whose journal then counts. What was merged answers for itself: the
+//! run's folder may go.
+//!
+//! Format 2 (`user_version` 2, `application_id` `utsk`); one of format 1 becomes one of format 2 when it is opened
+//! (`migration.rs`).
 //!
 //! | table | key | what |
 //! |---|---|---|
-//! | `run` | number | id, folder, when begun, when merged (null: its journal counts), how many rows were taken over |
-//! | `sent` | statement key, content, run | which halves left (1 digital, 2 paper, 4 in doubt), when, TransId |
+//! | `run` | number | id, folder, when begun, when merged (null: its journal counts), how many entries were taken over |
+//! | `kept` | number; run and first key | by key and content: which halves left, when, TransId; blocks of entries (`blocks.rs`) |
+//! | `receipt` | run, number | TransIds that are no UUIDs |
 //! | `meta` | name | key check; `steps:RUN`: how often the run was gone on with; `given_up:RUN` |
 //!
-//! It holds keyed digests only, no identity and no content.
+//! It holds keyed digests and TransIds only, no identity and no content.
+
+mod blocks;
+mod migration;
+
+pub(super) use blocks::{Dispatch, Receipt};
 
 use super::error::{Outdated, TrackError};
 use super::installation::{Installation, private_folder};
 use super::journal::{self, Journal, JournalReader, KeyState, Phase};
 use crate::domain::{ContentDigest, StatementKey};
+use blocks::Blocks;
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const DIGITAL: u8 = 1;
 const PAPER: u8 = 2;
 const DOUBT: u8 = 4;
@@ -142,7 +152,7 @@ struct Named {
 }
 
 impl Register {
-    /// Opens the register, making it at first use.
+    /// Opens the register, making it at first use. One of format 1 becomes one of this format.
     ///
     /// *Errors*: [`TrackError::RegisterLost`] where it is missing or empty and the state folder has been used; another
     /// format, another installation's key, storage.
@@ -167,7 +177,7 @@ impl Register {
                 .sync_folder(installation.state())
                 .map_err(|error| TrackError::storage(format!("make the register {}", file.display()), error))?,
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_URI;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
         let conn = journal::connect(&file, flags, installation.disk().vfs()).map_err(failed)?;
         conn.execute_batch(
             "PRAGMA busy_timeout = 60000; PRAGMA synchronous = FULL;
@@ -181,7 +191,11 @@ impl Register {
         }
         // Where another process is at it, that process has done it.
         journal::take_over(&register.conn).map_err(failed)?;
-        journal::check_format(&register.conn, &file, FORMAT)?;
+        let format = journal::check_format(&register.conn, &file, FORMAT);
+        let is_old = format.is_err() && journal::check_format(&register.conn, &file, migration::FROM).is_ok();
+        if !is_old {
+            format?;
+        }
         let check: Option<String> = register
             .conn
             .query_row("SELECT value FROM meta WHERE name = 'key_check'", [], |row| row.get(0))
@@ -189,6 +203,12 @@ impl Register {
             .map_err(failed)?;
         if check.as_deref() != Some(installation.key_check()) {
             return Err(TrackError::KeyOther { file });
+        }
+        if is_old {
+            migration::take_over(&register.conn).map_err(|error| {
+                TrackError::storage(format!("bring the register {} to its new format", file.display()), error)
+            })?;
+            journal::check_format(&register.conn, &file, FORMAT)?;
         }
         Ok(register)
     }
@@ -204,9 +224,9 @@ impl Register {
                  CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
                  CREATE TABLE run(number INTEGER PRIMARY KEY, run_id TEXT UNIQUE NOT NULL, folder BLOB NOT NULL,
                      begun INT NOT NULL, merged INT, taken INT NOT NULL DEFAULT 0);
-                 CREATE TABLE sent(key BLOB, content BLOB, run INT, what INT, at INT, trans_id TEXT,
-                     PRIMARY KEY(key, content, run)) WITHOUT ROWID;",
-                journal::APPLICATION
+                 {}",
+                journal::APPLICATION,
+                blocks::TABLES
             ))?;
             self.conn.execute("INSERT INTO meta VALUES ('key_check', ?1)", [key_check])?;
         }
@@ -299,8 +319,8 @@ impl Register {
     /// Judges statements by what earlier runs, other than `run_id`, know of them.
     ///
     /// *Shape*: `statements` ascending by key; a verdict for each, in the same order. *Errors*: [`TrackError::RunGone`]
-    /// where a run that may have sent something cannot be asked. *Cost*: a seek a statement, and one reading of the
-    /// journal of each unmerged run; a byte a statement.
+    /// where a run that may have sent something cannot be asked. *Cost*: for each merged run a seek for each of its blocks
+    /// that a statement falls into, and one reading of the journal of each unmerged run; a byte a statement.
     pub fn judge(
         &self,
         run_id: &str,
@@ -315,21 +335,13 @@ impl Register {
         };
         self.unmerged_statements(run_id, &mut |_, state| note(state.key, state.content, state.what()))?;
         let failed = |error| TrackError::storage("ask the register what was sent", error);
-        // All in one read: beginning one costs as much as ten seeks.
-        let read = self.conn.unchecked_transaction().map_err(failed)?;
-        let mut last = None;
-        for (key, _) in statements {
-            if last.replace(*key) != Some(*key) {
-                self.merged(run_id, key, &mut |of| note(of.key, of.content, of.what)).map_err(failed)?;
-            }
-        }
-        read.finish().map_err(failed)?;
+        self.merged_statements(run_id, statements, &mut known).map_err(failed)?;
         Ok(known.into_iter().map(Known::verdict).collect())
     }
 
     /// What earlier runs, other than `run_id`, know of one statement, whatever its content.
     ///
-    /// *Errors* and *cost*: as [`Register::judge`].
+    /// *Errors*: as [`Register::judge`]. *Cost*: a seek for each merged run, and one reading of the journal of each unmerged.
     pub fn earlier(&self, run_id: &str, key: &StatementKey) -> Result<Vec<Earlier>, TrackError> {
         let mut found = Vec::new();
         self.unmerged_statements(run_id, &mut |run, state| {
@@ -338,7 +350,7 @@ impl Register {
                 found.push(Earlier { key: *key, content: state.content, what, run, at: None, trans_id: None });
             }
         })?;
-        self.merged(run_id, key, &mut |earlier| found.push(earlier))
+        blocks::of_key(&self.conn, run_id, key, &mut |earlier| found.push(earlier))
             .map_err(|error| TrackError::storage("ask the register what was sent", error))?;
         Ok(found)
     }
@@ -373,24 +385,28 @@ impl Register {
         Ok(())
     }
 
-    fn merged(&self, run_id: &str, key: &StatementKey, sink: &mut dyn FnMut(Earlier)) -> rusqlite::Result<()> {
+    /// Notes what merged runs have sent of these statements.
+    fn merged_statements(
+        &self,
+        run_id: &str,
+        statements: &[(StatementKey, ContentDigest)],
+        known: &mut [Known],
+    ) -> rusqlite::Result<()> {
+        // All in one read: beginning one costs as much as ten seeks.
+        let read = self.conn.unchecked_transaction()?;
         // What a reopened run took over before is its journal's to say now.
-        let mut select = self.conn.prepare_cached(
-            "SELECT s.content, r.run_id, s.what, s.at, s.trans_id FROM sent s JOIN run r ON r.number = s.run
-             WHERE s.key = ?1 AND r.merged IS NOT NULL AND r.run_id <> ?2",
-        )?;
-        let mut rows = select.query(params![key.0, run_id])?;
-        while let Some(row) = rows.next()? {
-            sink(Earlier {
-                key: *key,
-                content: ContentDigest(row.get(0)?),
-                run: row.get(1)?,
-                what: what(row.get(2)?),
-                at: row.get::<_, Option<i64>>(3)?.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
-                trans_id: row.get(4)?,
-            });
+        let runs = read
+            .prepare("SELECT number FROM run WHERE merged IS NOT NULL AND run_id <> ?1 ORDER BY number")?
+            .query_map([run_id], |row| row.get(0))?
+            .collect::<rusqlite::Result<Vec<i64>>>()?;
+        for run in runs {
+            blocks::of_statements(&read, run, statements, &mut |place, halves, same_content| {
+                if let Some(known) = known.get_mut(place) {
+                    known.note(what(halves), same_content);
+                }
+            })?;
         }
-        Ok(())
+        read.finish()
     }
 
     fn unmerged(&self) -> Result<Vec<Named>, TrackError> {
@@ -403,101 +419,46 @@ impl Register {
         query().map_err(|error| TrackError::storage("read the runs of the register", error))
     }
 
-    /// Takes the statements of a finished run over, sorted, in one transaction. Doing it again changes nothing.
+    /// Takes over what a finished run has sent, in one transaction. Doing it again changes nothing.
     pub fn merge(&self, run: &Path) -> Result<(), TrackError> {
         let journal = JournalReader::open(run)?;
         journal.check_key(&self.installation)?;
-        let phase = journal.phase()?;
-        if phase != Phase::Finished {
-            return Err(TrackError::Phase { doing: "merge the run into the register", phase });
-        }
-        let run_id = journal.run_id().to_owned();
-        let file = journal.file().to_path_buf();
-        let failed = |error| TrackError::storage("merge the run into the register", error);
-        if self.is_merged(&run_id).map_err(failed)? {
+        journal.at_once(|journal| {
+            let phase = journal.phase()?;
+            if phase != Phase::Finished {
+                return Err(TrackError::Phase { doing: "merge the run into the register", phase });
+            }
+            self.merge_journal(journal).map_err(|error| TrackError::storage("merge the run into the register", error))
+        })
+    }
+
+    fn merge_journal(&self, journal: &JournalReader) -> rusqlite::Result<()> {
+        let run_id = journal.run_id();
+        let is_merged = || {
+            let mut select = self.conn.prepare("SELECT merged IS NOT NULL FROM run WHERE run_id = ?1")?;
+            select.query_row([run_id], |row| row.get(0)).optional().map(|merged| merged == Some(true))
+        };
+        if is_merged()? {
             return Ok(());
         }
-        self.conn
-            .execute_batch("CREATE TEMP TABLE statement(ordinal INTEGER PRIMARY KEY, key BLOB, content BLOB)")
-            .map_err(failed)?;
-        let result = self.take_keys(&journal).and_then(|()| {
-            drop(journal);
-            self.merge_file(&run_id, &file).map_err(failed)
-        });
-        if result.is_err() {
-            let _ = self.conn.execute_batch("ROLLBACK");
+        let all = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)?;
+        if is_merged()? {
+            // By a faster process.
+            return Ok(());
         }
-        self.conn.execute_batch("DROP TABLE temp.statement").map_err(failed)?;
-        result
-    }
-
-    fn is_merged(&self, run_id: &str) -> rusqlite::Result<bool> {
-        self.conn.query_row(
-            "SELECT EXISTS(SELECT 1 FROM run WHERE run_id = ?1 AND merged IS NOT NULL)",
-            [run_id],
-            |row| row.get(0),
-        )
-    }
-
-    /// Puts the keys of a run's statements beside the register, where its logs can be joined with them.
-    fn take_keys(&self, journal: &JournalReader) -> Result<(), TrackError> {
-        let failed = |error: rusqlite::Error| TrackError::storage("merge the run into the register", error);
-        let all = self.conn.unchecked_transaction().map_err(failed)?;
-        let mut insert = all.prepare("INSERT INTO temp.statement VALUES (?1, ?2, ?3)").map_err(failed)?;
-        let mut inserted = Ok(0);
-        journal.keys(&mut |ordinal, key, content| {
-            if inserted.is_ok() {
-                inserted = insert.execute(params![ordinal as i64, key.0, content.0]);
-            }
-        })?;
-        inserted.map_err(failed)?;
-        drop(insert);
-        all.commit().map_err(failed)
-    }
-
-    fn merge_file(&self, run_id: &str, file: &Path) -> rusqlite::Result<()> {
-        self.conn.execute("ATTACH ?1 AS run", [journal::read_only_uri(file)])?;
-        let result = self.merge_attached(run_id);
-        if result.is_err() {
-            let _ = self.conn.execute_batch("ROLLBACK");
-        }
-        self.conn.execute_batch("DETACH run")?;
-        result
-    }
-
-    fn merge_attached(&self, run_id: &str) -> rusqlite::Result<()> {
         let now = Timestamp::now().as_millisecond();
-        self.conn.execute_batch("BEGIN IMMEDIATE")?;
-        self.conn.execute(
-            "INSERT INTO main.run(run_id, folder, begun) VALUES (?1, x'', ?2) ON CONFLICT(run_id) DO NOTHING",
+        all.execute(
+            "INSERT INTO run(run_id, folder, begun) VALUES (?1, x'', ?2) ON CONFLICT(run_id) DO NOTHING",
             params![run_id, now],
         )?;
-        let (number, taken): (i64, i64) =
-            self.conn.query_row("SELECT number, taken FROM main.run WHERE run_id = ?1", [run_id], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        if taken > 0 {
-            // It was merged, and reopened to settle what was in doubt: it comes anew.
-            self.conn.execute("DELETE FROM sent WHERE run = ?1", [number])?;
-        }
-        // The sorter works in runs of the cache's size, so memory is bounded; sorted keys make neighbouring writes.
-        let taken = self.conn.execute(
-            "INSERT INTO sent(key, content, run, what, at, trans_id)
-             SELECT s.key, s.content, ?1, e.what, e.at, e.trans_id FROM (
-                 SELECT ordinal, 1 AS what, at, trans_id FROM run.digital WHERE kind = 1
-                 UNION ALL SELECT ordinal, 2, at, NULL FROM run.paper WHERE kind = 8
-                 UNION ALL SELECT ordinal, 4, NULL, NULL FROM run.doubt
-             ) e CROSS JOIN temp.statement s ON s.ordinal = e.ordinal
-             ORDER BY s.key, s.content
-             ON CONFLICT(key, content, run) DO UPDATE SET what = what | excluded.what,
-                 at = coalesce(at, excluded.at), trans_id = coalesce(trans_id, excluded.trans_id)",
-            [number],
-        )?;
-        self.conn.execute(
-            "UPDATE main.run SET merged = ?2, taken = ?3 WHERE number = ?1",
-            params![number, now, taken as i64],
-        )?;
-        self.conn.execute_batch("COMMIT")
+        let number = all.query_row("SELECT number FROM run WHERE run_id = ?1", [run_id], |row| row.get(0))?;
+        // One that was merged, and reopened to settle what was in doubt, comes anew.
+        let mut blocks = Blocks::anew(&all, number)?;
+        let left = journal.left(&mut |trans_id| blocks.receipt(trans_id))?;
+        left.by_key(left.together(), &mut |key, content, dispatch| blocks.add(key, content, dispatch))?;
+        let taken = blocks.finish()?;
+        all.execute("UPDATE run SET merged = ?2, taken = ?3 WHERE number = ?1", params![number, now, taken as i64])?;
+        all.commit()
     }
 
     /// Stops asking the run that lay in this folder, by a person's decision: what it sent may be sent again. Its id;
@@ -676,17 +637,155 @@ mod tests {
         drop(journal);
         // As if the process had ended before the merge.
         let register = Register::open(&place.installation).unwrap();
-        register.conn.execute_batch("DELETE FROM sent; UPDATE run SET merged = NULL, taken = 0").unwrap();
+        register.conn.execute_batch("DELETE FROM kept; UPDATE run SET merged = NULL, taken = 0").unwrap();
         let wanted = vec![(1, What::Sent), (2, What::InDoubt), (3, What::Sent), (6, What::Sent), (8, What::Sent)];
         assert_eq!(known(&place, 1..=9), wanted, "the next run merges it");
-        register.conn.execute_batch("DELETE FROM sent; UPDATE run SET merged = NULL, taken = 0").unwrap();
+        register.conn.execute_batch("DELETE FROM kept; UPDATE run SET merged = NULL, taken = 0").unwrap();
         drop(place.open("run"));
         let rows = |register: &Register| -> i64 {
-            register.conn.query_row("SELECT count(*) FROM sent", [], |row| row.get(0)).unwrap()
+            register.conn.query_row("SELECT sum(length(entries)) / 58 FROM kept", [], |row| row.get(0)).unwrap()
         };
         assert_eq!(rows(&register), 5, "opening the run merges it");
         register.merge(&place.run("run")).unwrap();
         assert_eq!((rows(&register), known(&place, 1..=9)), (5, wanted), "again changes nothing");
+    }
+
+    /// What a register answers about the run of [`half_way`] that has finished, and about others.
+    fn answers(register: &Register) -> (Vec<Earlier>, Vec<Verdict>) {
+        let keys = (0..=9).map(|ordinal| StatementKey(digest(3, ordinal)));
+        let mut found: Vec<_> = keys.clone().flat_map(|key| register.earlier("new", &key).unwrap()).collect();
+        found.sort_by(|a, b| (a.key, a.content, &a.run).cmp(&(b.key, b.content, &b.run)));
+        let mut asked: Vec<_> = keys
+            .flat_map(|key| [3_u64, 4, 9].map(|of| (key, ContentDigest(digest(4, of)))))
+            .chain(found.iter().map(|of| (of.key, of.content)))
+            .collect();
+        asked.sort_unstable();
+        let verdicts = register.judge("new", &asked).unwrap();
+        (found, verdicts)
+    }
+
+    /// Makes it one of format 1: as that version made it, with the rows that stand for what is in it.
+    fn back_to_format_1(register: &Register) {
+        let (found, _) = answers(register);
+        let conn = &register.conn;
+        conn.execute_batch(
+            "DROP TABLE kept; DROP TABLE receipt; PRAGMA user_version = 1;
+             CREATE TABLE sent(key BLOB, content BLOB, run INT, what INT, at INT, trans_id TEXT,
+                 PRIMARY KEY(key, content, run)) WITHOUT ROWID;",
+        )
+        .unwrap();
+        for of in found {
+            let number: i64 =
+                conn.query_row("SELECT number FROM run WHERE run_id = ?1", [&of.run], |row| row.get(0)).unwrap();
+            let what = if of.what == What::Sent { DIGITAL } else { DOUBT };
+            let at = of.at.map(Timestamp::as_millisecond);
+            conn.execute(
+                "INSERT INTO sent VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![of.key.0, of.content.0, number, what, at, of.trans_id],
+            )
+            .unwrap();
+        }
+    }
+
+    #[test]
+    fn a_register_of_format_1_is_taken_over() {
+        let place = Place::new();
+        for name in ["run", "other"] {
+            let journal = match name {
+                "run" => half_way(&place),
+                _ => place.released("other", &[ELSE_PAPER; 9]),
+            };
+            if name == "run" {
+                finish(&journal);
+                continue;
+            }
+            wait(async {
+                for ordinal in 1..=9 {
+                    journal.route(vec![mailbox(ordinal, 0)]).await.unwrap();
+                    journal.intend(intent(ordinal, 1, 0)).await.unwrap();
+                    let trans_id = format!("00000000-0000-4000-8000-00000000000{ordinal}");
+                    journal.end_digital(end(ordinal, 1, End::Delivered { trans_id })).await.unwrap();
+                }
+            });
+            assert_eq!(journal.finish().unwrap(), Phase::Finished);
+        }
+        let register = Register::open(&place.installation).unwrap();
+        let before = answers(&register);
+        assert_eq!(before.0.len(), 5 + 9);
+        let ids: Vec<_> = before.0.iter().filter_map(|of| of.trans_id.as_deref()).collect();
+        assert_eq!(ids.iter().filter(|id| id.starts_with("T-")).count(), 3);
+        assert_eq!(ids.iter().filter(|id| id.starts_with("00000000-0000-4000-8000-")).count(), 9);
+        back_to_format_1(&register);
+        drop(register);
+        // Several processes come to it at once.
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| answers(&Register::open(&place.installation).unwrap()))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(all.iter().all(|answers| *answers == before));
+        let register = Register::open(&place.installation).unwrap();
+        assert_eq!(answers(&register), before);
+        let tables: Vec<String> = register
+            .conn
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(tables, ["kept", "meta", "receipt", "run"]);
+        // Who has seen format 1 before another process took it over.
+        migration::take_over(&register.conn).unwrap();
+        assert_eq!(answers(&register), before);
+        // A run that was taken over is one as any other.
+        drop(register);
+        let journal = place.open("run");
+        wait(journal.settle(vec![2], Settlement::NotDelivered, String::new())).unwrap();
+        wait(journal.end_digital(end(2, 0, End::Held(Reason::Protected)))).unwrap();
+        journal.finish().unwrap();
+        assert_eq!(answers(&Register::open(&place.installation).unwrap()).0.len(), 4 + 9);
+    }
+
+    #[test]
+    fn another_format_is_refused_and_left_as_it_is() {
+        let place = Place::new();
+        for version in [0, FORMAT + 1] {
+            let conn = Connection::open(file(place.installation.state())).unwrap();
+            conn.pragma_update(None, "user_version", version).unwrap();
+            let refused = Register::open(&place.installation).unwrap_err();
+            assert!(matches!(refused, TrackError::Format { expected: FORMAT, .. }), "{refused}");
+            let found: u32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(found, version);
+        }
+        // The key is looked at before anything of it is changed.
+        let other = Place::new();
+        let conn = Connection::open(file(place.installation.state())).unwrap();
+        conn.pragma_update(None, "user_version", migration::FROM).unwrap();
+        conn.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
+        drop(conn);
+        std::fs::copy(file(place.installation.state()), file(other.installation.state())).unwrap();
+        assert!(matches!(Register::open(&other.installation), Err(TrackError::KeyOther { .. })));
+    }
+
+    /// What the journal of a run that was reopened says stands in place of what was taken over before, receipts included.
+    #[test]
+    fn merging_again_replaces() {
+        let place = Place::new();
+        let journal = half_way(&place);
+        finish(&journal);
+        let register = Register::open(&place.installation).unwrap();
+        let before = answers(&register);
+        let count = || {
+            let one = |sql| register.conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+            (one("SELECT count(*) FROM kept"), one("SELECT count(*) FROM receipt"), one("SELECT taken FROM run"))
+        };
+        assert_eq!(count(), (1, 3, 5));
+        for _ in 0..2 {
+            register.begin("run", &place.run("run")).unwrap();
+            register.merge(&place.run("run")).unwrap();
+            assert_eq!((count(), answers(&register)), ((1, 3, 5), before.clone()));
+        }
     }
 
     #[test]
@@ -843,7 +942,7 @@ mod tests {
         // Without tables it is empty, whatever its size.
         let place = Place::new();
         let conn = Connection::open(file(place.installation.state())).unwrap();
-        conn.execute_batch("DROP TABLE meta; DROP TABLE run; DROP TABLE sent").unwrap();
+        conn.execute_batch("DROP TABLE meta; DROP TABLE run; DROP TABLE kept; DROP TABLE receipt").unwrap();
         drop(conn);
         place.installation.audit("used").unwrap();
         assert!(matches!(Register::open(&place.installation), Err(TrackError::RegisterLost { .. })));

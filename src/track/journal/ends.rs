@@ -8,7 +8,7 @@ use super::log::{Entry, Log};
 use super::schema::kind;
 use crate::domain::Reason;
 use crate::track::halves::Digital;
-use crate::track::trans_id;
+use crate::track::trans_id::TransId;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use std::borrow::Cow;
@@ -156,7 +156,7 @@ pub(super) fn note(
     mut ended: Ended,
     mut more: More<'_>,
 ) -> rusqlite::Result<()> {
-    ended.uuid = more.trans_id.as_deref().and_then(trans_id::uuid);
+    ended.uuid = more.trans_id.as_deref().and_then(TransId::uuid);
     more.trans_id = more.trans_id.filter(|_| ended.uuid.is_none());
     ended.more = more != More::default();
     let number = log.note(&ended);
@@ -180,8 +180,16 @@ pub(super) fn more(conn: &Connection, number: i64, ended: &Ended) -> rusqlite::R
                 Ok(More { trans_id: text(0)?, fault_code: row.get(1)?, call_id: text(2)?, detail: row.get(3)? })
             })?,
     };
-    more.trans_id = ended.uuid.map(trans_id::text).map(Cow::Owned).or(more.trans_id);
+    more.trans_id = ended.uuid.map(|uuid| Cow::Owned(TransId::Uuid(uuid).to_string())).or(more.trans_id);
     Ok(more)
+}
+
+/// The TransId of the entry of this number.
+pub(super) fn trans_id(conn: &Connection, number: i64, ended: &Ended) -> rusqlite::Result<Option<TransId>> {
+    match ended.uuid {
+        Some(uuid) => Ok(Some(TransId::Uuid(uuid))),
+        None => Ok(more(conn, number, ended)?.trans_id.map(|text| TransId::Text(text.into_owned()))),
+    }
 }
 
 #[cfg(test)]
@@ -196,7 +204,7 @@ mod tests {
         fn what_is_noted_is_read(
             (ordinal, kind, reason) in (any::<u64>(), 1_u8..10, 0_u8..70),
             (operator, attempt, at) in (proptest::option::of(0..u16::MAX), any::<u32>(), any::<i64>()),
-            trans_id in proptest::option::of("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[ -~]{0,40}"),
+            receipt in proptest::option::of("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[ -~]{0,40}"),
             (fault_code, call_id) in any::<(Option<u32>, Option<String>)>(),
             detail in any::<Option<Vec<u8>>>(),
         ) {
@@ -204,8 +212,8 @@ mod tests {
             conn.execute_batch(super::super::schema::TABLES).unwrap();
             let reason = reason_of(reason.into());
             let ended = Ended { ordinal, kind, reason, operator, attempt, at, uuid: None, more: false };
-            let (trans_id, call_id) = (trans_id.map(Cow::Owned), call_id.map(Cow::Owned));
-            let wanted = More { trans_id, fault_code, call_id, detail };
+            let call_id = call_id.map(Cow::Owned);
+            let wanted = More { trans_id: receipt.map(Cow::Owned), fault_code, call_id, detail };
             let mut log = Log::default();
             note(&mut log, &conn, ended, wanted.clone()).unwrap();
             log.write(&conn).unwrap();
@@ -216,7 +224,9 @@ mod tests {
             }).unwrap();
             let (number, entry) = seen.pop().unwrap();
             prop_assert!(seen.is_empty());
-            prop_assert_eq!(more(&conn, number, &entry).unwrap(), wanted);
+            prop_assert_eq!(more(&conn, number, &entry).unwrap(), wanted.clone());
+            let receipt = trans_id(&conn, number, &entry).unwrap();
+            prop_assert_eq!(receipt, wanted.trans_id.map(|text| TransId::from(text.into_owned())));
             prop_assert_eq!(Ended { uuid: None, more: false, ..entry }, ended);
         }
 

@@ -2,7 +2,6 @@
 
 use super::super::error::TrackError;
 use super::super::installation::Installation;
-use super::super::register::halves_left;
 use super::codes::{digital_of, paper_of, reason_of};
 use super::ends::{self, Ended, PaperEnded};
 use super::intents::Intended;
@@ -191,14 +190,6 @@ pub struct StatementSeen {
     pub attempts: Vec<AttemptSeen>,
     /// Its print bundle, and when the paper half ended.
     pub bundle: Option<(BundleSeen, Timestamp)>,
-}
-
-/// A statement of a released run that has left or waits to.
-pub(in crate::track) struct KeyState {
-    pub key: StatementKey,
-    pub content: ContentDigest,
-    /// Bits of [`halves_left`].
-    pub halves: u8,
 }
 
 impl JournalReader {
@@ -537,7 +528,7 @@ impl JournalReader {
     }
 
     /// As [`statements::each`], all of them. *Errors*: as many as were released must be there.
-    fn each_statement(&self, mut sink: impl FnMut(u64, Entry) -> ControlFlow<()>) -> rusqlite::Result<()> {
+    pub(super) fn each_statement(&self, mut sink: impl FnMut(u64, Entry) -> ControlFlow<()>) -> rusqlite::Result<()> {
         // Before: once a run is released, all of them are there.
         let released = pages::meta::<i64>(&self.conn, "statements")?;
         let (mut count, mut stopped) = (0, false);
@@ -556,7 +547,7 @@ impl JournalReader {
     }
 
     /// The greatest ordinal, by which memory is taken. *Errors*: of a released run it is the number of its statements.
-    fn most(&self) -> rusqlite::Result<u64> {
+    pub(super) fn most(&self) -> rusqlite::Result<u64> {
         let released = pages::meta::<i64>(&self.conn, "statements")?;
         let last = statements::last(&self.conn)?;
         match released {
@@ -684,75 +675,6 @@ impl JournalReader {
             .query_row([ended.bundle], bundle)
             .optional()?;
         Ok(seen.map(|seen| (seen, Timestamp::from_millisecond(ended.at).unwrap_or_default())))
-    }
-
-    /// Gives the key and the content of every statement that has them, in the order of ordinals.
-    pub(in crate::track) fn keys(
-        &self,
-        sink: &mut dyn FnMut(u64, StatementKey, ContentDigest),
-    ) -> Result<(), TrackError> {
-        self.each_statement(|ordinal, entry| {
-            if let Some((key, content)) = entry.key.zip(entry.content) {
-                sink(ordinal, key, content);
-            }
-            ControlFlow::Continue(())
-        })
-        .map_err(unreadable("the statements"))
-    }
-
-    /// Gives every statement that has left, or waits to, in the order of ordinals. *Cost*: reads all logs, and a byte
-    /// of memory a statement.
-    pub(in crate::track) fn statements_by_key(&self, sink: &mut dyn FnMut(KeyState)) -> Result<(), TrackError> {
-        let mut query = || -> rusqlite::Result<()> {
-            let most = self.most()?;
-            let mut halves = vec![0_u8; most as usize + 1];
-            let mut mark = |ordinal: u64, is_marked: bool, mark: u8| {
-                if let Some(of) = halves.get_mut(ordinal as usize).filter(|_| is_marked) {
-                    *of |= mark;
-                }
-                ControlFlow::Continue(())
-            };
-            log::each(&self.conn, false, |_, ended: Ended| {
-                mark(ended.ordinal, ended.kind == kind::DELIVERED, halves_left::DIGITAL)
-            })?;
-            log::each(&self.conn, false, |_, ended: PaperEnded| {
-                mark(ended.ordinal, ended.kind == kind::BUNDLED, halves_left::PAPER)
-            })?;
-            let marks = [
-                ("SELECT ordinal FROM doubt", halves_left::DOUBT),
-                ("SELECT ordinal FROM paper_queue", halves_left::WAITS),
-            ];
-            for (sql, mark) in marks {
-                let mut statement = self.conn.prepare(sql)?;
-                let mut rows = statement.query([])?;
-                while let Some(row) = rows.next()? {
-                    if let Some(of) = halves.get_mut(row.get::<_, i64>(0)? as usize) {
-                        *of |= mark;
-                    }
-                }
-            }
-            places::each(&self.conn, 0, |ordinal, place| {
-                if let Some(of) = halves.get_mut(ordinal as usize) {
-                    *of |= match place.at() {
-                        At::UnderWay(_) => halves_left::WAITS | halves_left::DOUBT,
-                        _ => halves_left::WAITS,
-                    };
-                }
-                ControlFlow::Continue(())
-            })?;
-            let mut whole = Ok(());
-            self.each_statement(|ordinal, entry| {
-                let halves = halves.get(ordinal as usize).copied().unwrap_or_default();
-                match (entry.key, entry.content) {
-                    _ if halves == 0 => (),
-                    (Some(key), Some(content)) => sink(KeyState { key, content, halves }),
-                    _ => whole = Err(statements::lacks(ordinal, "key or content")),
-                }
-                if whole.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            whole
-        };
-        self.at_once(|_| query().map_err(unreadable("the statements")))
     }
 }
 

@@ -219,8 +219,3 @@ pub(in super::super) fn check(conn: &Connection, file: &Path, format: u32) -> Re
     }
     Ok(())
 }
-
-/// A file for ATTACH, without the right to write.
-pub(in super::super) fn read_only_uri(file: &Path) -> String {
-    uri(file, "mode=ro")
-}
