@@ -1,8 +1,8 @@
 //! What a run has sent, in sorted blocks.
 //!
 //! Keys are digests, so random: to sort a row for each into a tree that all runs share cost 9,800 instructions a statement.
-//! A run's own blocks are written from the first to the last, a page of the
-//! database each. Whoever asks looks once into each run.
+//! A run's own blocks are written from the first to the last, a page of the database each. Whoever asks looks once into each
+//! run.
 //!
 //! | table | key | what |
 //! |---|---|---|
