@@ -768,6 +768,21 @@ mod tests {
         assert!(matches!(Register::open(&other.installation), Err(TrackError::KeyOther { .. })));
     }
 
+    #[test]
+    fn only_what_has_finished_is_merged() {
+        let place = Place::new();
+        let journal = half_way(&place);
+        let register = Register::open(&place.installation).unwrap();
+        let before = answers(&register);
+        let refused = register.merge(&place.run("run")).unwrap_err();
+        assert!(matches!(refused, TrackError::Phase { phase: Phase::Released, .. }), "{refused}");
+        assert_eq!(answers(&register), before);
+        drop(journal);
+        let other = Place::new();
+        let refused = Register::open(&other.installation).unwrap().merge(&place.run("run")).unwrap_err();
+        assert!(matches!(refused, TrackError::KeyOther { .. }), "{refused}");
+    }
+
     /// What the journal of a run that was reopened says stands in place of what was taken over before, receipts included.
     #[test]
     fn merging_again_replaces() {
