@@ -205,6 +205,11 @@ impl Cause {
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(Arc::from(source.into()))
     }
+
+    /// Whether a row is not what was written.
+    fn is_changed_row(&self) -> bool {
+        matches!(self.0.downcast_ref(), Some(rusqlite::Error::FromSqlConversionFailure(..)))
+    }
 }
 
 impl fmt::Debug for Cause {
@@ -254,7 +259,7 @@ impl TrackError {
 
     fn remedy(&self) -> Option<String> {
         Some(match self {
-            Self::Storage { .. } => {
+            Self::Storage { source, .. } if !source.is_changed_row() => {
                 "see that the disk is whole and has space, then resume: nothing is claimed that was not synced".into()
             }
             Self::Locked { .. } => "wait for it, or stop it with Ctrl-C or `control`".into(),
@@ -266,6 +271,11 @@ impl TrackError {
                 "see to the folder's permissions, or do this as the user whom the run belongs to".into()
             }
             Self::Format { .. } => "use the version of utskick that made it".into(),
+            Self::Storage { .. } => {
+                "keep it as it is: the disk does not give back what was written. The register's backup can take its place, or a \
+                 copy of a run's whole folder, made after the last process at it had ended; nothing is sent before"
+                    .into()
+            }
             Self::Damaged { .. } => {
                 "keep the folder as it is: nothing of this run is sent any more. A copy of the whole folder, made after the \
                  last process at it had ended, can take its place. Otherwise ask the operators what they have before \

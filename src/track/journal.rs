@@ -40,6 +40,9 @@
 //! logs have no index by ordinal: the few questions about one person read them through. **Keys are ordinals**, since
 //! random ones cost fifteen times as much; the index by person is sorted in memory, and written once, at release.
 //!
+//! **Sums.** Rows of packed entries end with a sum over their number and bytes (`summed.rs`): what a disk has changed is an
+//! error for whoever reads it, not another statement.
+//!
 //! A digital half is what its last entry in `digital` says, or waits where it has a place: `OVER`,
 //! `AGAIN` and `ORDERED` entries tell of attempts and leave the half waiting. `tally` and `tempo` are sums of the other tables, written in
 //! the same transactions; `report` counts the rows themselves and compares.

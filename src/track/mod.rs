@@ -30,6 +30,7 @@ mod pulse;
 mod register;
 mod report;
 mod status;
+mod summed;
 mod trans_id;
 
 pub use checkpoint::Checkpoint;

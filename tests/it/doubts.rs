@@ -326,7 +326,8 @@ fn all_in_doubt(journal: &Path) -> u64 {
         let blocks: Vec<_> = blocks.map(Result::unwrap).collect();
         let mut wait = journal.prepare("INSERT INTO waits VALUES (?1, ?2, NULL)").unwrap();
         let mut left = journal.prepare("UPDATE place SET places = ?2 WHERE block = ?1").unwrap();
-        for (block, mut places) in blocks {
+        for (block, places) in blocks {
+            let mut places = logs::without_sum(block, places);
             for (at, bytes) in (0..).zip(places.chunks_exact_mut(4)) {
                 let place = u32::from_le_bytes((&*bytes).try_into().unwrap());
                 // For its look-up.
@@ -335,7 +336,7 @@ fn all_in_doubt(journal: &Path) -> u64 {
                     bytes.fill(0);
                 }
             }
-            left.execute((block, places)).unwrap();
+            left.execute((block, logs::with_sum(block, places))).unwrap();
         }
     }
     let waiting: i64 = journal.query_row("SELECT count(*) FROM waits", [], |row| row.get(0)).unwrap();
@@ -364,9 +365,10 @@ fn all_in_doubt(journal: &Path) -> u64 {
 fn copy_an_intent(journal: &rusqlite::Connection) {
     const BYTES: usize = 72;
     let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?));
-    let doubt = "SELECT d.intent - i.first, i.entries FROM doubt d JOIN intent i ON i.first <= d.intent ORDER BY i.first DESC LIMIT 1";
-    let (place, entries) = journal.query_row(doubt, [], pair).unwrap();
-    let one = entries.chunks_exact(BYTES).nth(place as usize).unwrap().to_vec();
+    let doubt = "SELECT i.first, i.entries, d.intent FROM doubt d JOIN intent i ON i.first <= d.intent ORDER BY i.first DESC LIMIT 1";
+    let ((first, entries), number) =
+        journal.query_row(doubt, [], |row| Ok((pair(row)?, row.get::<_, i64>(2)?))).unwrap();
+    let one = logs::without_sum(first, entries).chunks_exact(BYTES).nth((number - first) as usize).unwrap().to_vec();
     let last = "SELECT first, entries FROM intent ORDER BY first DESC LIMIT 1";
     let (first, entries) = journal.query_row(last, [], pair).unwrap();
     let mut next = first + (entries.len() / BYTES) as i64;
@@ -380,7 +382,7 @@ fn copy_an_intent(journal: &rusqlite::Connection) {
             row.extend(entry);
             journal.execute("UPDATE waits SET intent = ?2 WHERE ordinal = ?1", [*ordinal, number]).unwrap();
         }
-        journal.execute("INSERT INTO intent VALUES (?1, ?2)", (next, row)).unwrap();
+        journal.execute("INSERT INTO intent VALUES (?1, ?2)", (next, logs::with_sum(next, row))).unwrap();
         next += group.len() as i64;
     }
 }

@@ -1,4 +1,4 @@
-//! The journal's logs of ends, by their bytes: what the product's own reader says is not taken for granted.
+//! The journal's packed rows, and its logs of ends, by their bytes: what the product's own reader says is not taken for granted.
 
 use rusqlite::{Connection, Row};
 
@@ -15,7 +15,25 @@ const BUNDLED: u8 = 8;
 fn rows(conn: &Connection, table: &str) -> Vec<(i64, Vec<u8>)> {
     let mut select = conn.prepare(&format!("SELECT first, entries FROM {table} ORDER BY first")).unwrap();
     let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    select.query_map([], row).unwrap().map(Result::unwrap).collect()
+    let rows = select.query_map([], row).unwrap().map(Result::unwrap);
+    rows.map(|(first, row): (i64, Vec<u8>)| (first, without_sum(first, row))).collect()
+}
+
+fn sum(number: i64, entries: &[u8]) -> [u8; 4] {
+    crc32fast::hash(&[&number.to_le_bytes(), entries].concat()).to_le_bytes()
+}
+
+/// A row of packed entries, as it was written.
+pub fn with_sum(number: i64, mut entries: Vec<u8>) -> Vec<u8> {
+    entries.extend(sum(number, &entries));
+    entries
+}
+
+/// The entries of a row.
+pub fn without_sum(number: i64, mut row: Vec<u8>) -> Vec<u8> {
+    let written = row.split_off(row.len() - 4);
+    assert_eq!(written, sum(number, &row));
+    row
 }
 
 fn ordinal(entry: &[u8]) -> u64 {
@@ -50,7 +68,7 @@ pub fn forget_delivery(conn: &Connection, of: u64) {
             entry[8] = OVER;
             forgotten += 1;
         }
-        conn.execute("UPDATE digital SET entries = ?2 WHERE first = ?1", (first, entries)).unwrap();
+        conn.execute("UPDATE digital SET entries = ?2 WHERE first = ?1", (first, with_sum(first, entries))).unwrap();
     }
     assert_eq!(forgotten, 1);
 }
@@ -63,6 +81,6 @@ pub fn put_in_doubt(conn: &Connection, ordinals: &[u64]) {
     for (number, group) in (entries.count() + 1..).step_by(100).zip(ordinals.chunks(100)) {
         let entries =
             group.iter().flat_map(|ordinal| [&ordinal.to_le_bytes(), &one[8..]].concat()).collect::<Vec<u8>>();
-        conn.execute("INSERT INTO digital VALUES (?1, ?2)", (number as i64, entries)).unwrap();
+        conn.execute("INSERT INTO digital VALUES (?1, ?2)", (number as i64, with_sum(number as i64, entries))).unwrap();
     }
 }

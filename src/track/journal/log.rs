@@ -1,11 +1,13 @@
 //! Logs: what happens to digital halves, appended; a row for the entries of a group.
 //!
 //! The entries of a log are of one size, and numbered from 1. Those that become durable together are one row, keyed by the
-//! number of its first: a row for each made the whole journal a fifth dearer, log by log.
+//! number of its first: a row for each made the whole journal a tenth dearer, log by log.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use crate::track::summed;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
+use std::slice::ChunksExact;
 
 /// What a log holds.
 pub(super) trait Entry: Sized {
@@ -67,6 +69,7 @@ impl<E: Entry> Log<E> {
             return Ok(());
         }
         let first = self.first_of_group();
+        summed::add(first, &mut self.group);
         conn.prepare_cached(&format!("INSERT INTO {}(first, entries) VALUES (?1, ?2)", E::TABLE))?
             .execute(params![first, self.group])?;
         self.group.clear();
@@ -89,8 +92,8 @@ impl<E: Entry> Log<E> {
 /// Number of the last entry of a journal's log, 0 where there is none.
 pub(super) fn last<E: Entry>(conn: &Connection) -> rusqlite::Result<i64> {
     let last = conn
-        .prepare_cached(&format!("SELECT first, length(entries) FROM {} ORDER BY first DESC LIMIT 1", E::TABLE))?
-        .query_row([], |row| Ok(row.get::<_, i64>(0)? + row.get::<_, i64>(1)? / E::BYTES as i64 - 1))
+        .prepare_cached(&format!("SELECT first, entries FROM {} ORDER BY first DESC LIMIT 1", E::TABLE))?
+        .query_row([], |row| entries::<E>(row).map(|(first, entries)| first + entries.len() as i64 - 1))
         .optional()?;
     Ok(last.unwrap_or(0))
 }
@@ -100,8 +103,8 @@ pub(super) fn entry<E: Entry>(conn: &Connection, number: i64) -> rusqlite::Resul
     let table = E::TABLE;
     conn.prepare_cached(&format!("SELECT first, entries FROM {table} WHERE first <= ?1 ORDER BY first DESC LIMIT 1"))?
         .query_row([number], |row| {
-            let place = usize::try_from(number - row.get::<_, i64>(0)?).unwrap_or(usize::MAX);
-            Ok(row.get_ref(1)?.as_blob()?.chunks_exact(E::BYTES).nth(place).and_then(E::get))
+            let (first, mut entries) = entries::<E>(row)?;
+            Ok(usize::try_from(number - first).ok().and_then(|place| entries.nth(place)).and_then(E::get))
         })
         .optional()
         .map(Option::flatten)
@@ -109,7 +112,7 @@ pub(super) fn entry<E: Entry>(conn: &Connection, number: i64) -> rusqlite::Resul
 
 /// Gives all entries with their numbers, in order, or from the last back, until told to stop.
 ///
-/// *Errors*: storage, and a row that is no whole number of entries.
+/// *Errors*: storage, and a row that is not what was written.
 pub(super) fn each<E: Entry>(
     conn: &Connection,
     back: bool,
@@ -119,11 +122,7 @@ pub(super) fn each<E: Entry>(
     let mut select = conn.prepare_cached(&format!("SELECT first, entries FROM {table} ORDER BY first {order}"))?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let first: i64 = row.get(0)?;
-        let entries = row.get_ref(1)?.as_blob()?.chunks_exact(E::BYTES);
-        if !entries.remainder().is_empty() {
-            return Err(rusqlite::Error::IntegralValueOutOfRange(1, entries.remainder().len() as i64));
-        }
+        let (first, entries) = entries::<E>(row)?;
         let numbered = |(place, entry)| E::get(entry).is_some_and(|entry| sink(first + place, entry).is_break());
         let stopped = match back {
             true => {
@@ -137,6 +136,12 @@ pub(super) fn each<E: Entry>(
         }
     }
     Ok(())
+}
+
+/// The entries of a row, and the number of its first.
+fn entries<'r, E: Entry>(row: &'r Row<'_>) -> rusqlite::Result<(i64, ChunksExact<'r, u8>)> {
+    let first = row.get(0)?;
+    Ok((first, summed::entries(first, row.get_ref(1)?.as_blob()?)?.chunks_exact(E::BYTES)))
 }
 
 #[cfg(test)]
@@ -218,12 +223,18 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_was_cut_is_an_error() {
+    fn a_row_that_was_changed_is_an_error() {
         let conn = journal();
         let mut log = Log::default();
         (1..=3).for_each(|number| _ = log.note(&numbered(number)));
         log.write(&conn).unwrap();
-        conn.execute_batch("UPDATE intent SET entries = substr(entries, 1, 23)").unwrap();
-        each(&conn, false, |_, _: Number| ControlFlow::Continue(())).unwrap_err();
+        for change in ["first = 2", "entries = substr(entries, 1, 23)", "entries = x''"] {
+            conn.execute_batch(&format!("BEGIN; UPDATE intent SET {change}")).unwrap();
+            each(&conn, false, |_, _: Number| ControlFlow::Continue(())).unwrap_err();
+            entry::<Number>(&conn, 2).unwrap_err();
+            last::<Number>(&conn).unwrap_err();
+            conn.execute_batch("ROLLBACK").unwrap();
+        }
+        assert_eq!(last::<Number>(&conn).unwrap(), 3);
     }
 }

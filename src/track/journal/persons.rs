@@ -7,6 +7,7 @@
 
 use super::statements;
 use crate::domain::PersonDigest;
+use crate::track::summed;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -42,6 +43,7 @@ impl Persons {
             row.iter().for_each(|entry| bytes.extend_from_slice(&entry.to_be_bytes()));
             // As it is sorted, since the database's numbers have a sign.
             let first = row.first().map_or(0, |entry| (entry >> 1) as i64);
+            summed::add(first, &mut bytes);
             put.execute(params![first, bytes])?;
         }
         Ok(())
@@ -74,13 +76,14 @@ pub(super) fn candidates(conn: &Connection, person: &PersonDigest) -> rusqlite::
     let (least, most) = (u64::from(wanted) << 32, u64::from(wanted) << 32 | u64::from(u32::MAX));
     // The last row that begins before the least of them, and those that begin among them.
     let mut select = conn.prepare_cached(
-        "SELECT entries FROM person WHERE first >= coalesce((SELECT max(first) FROM person WHERE first <= ?1), 0)
+        "SELECT first, entries FROM person WHERE first >= coalesce((SELECT max(first) FROM person WHERE first <= ?1), 0)
          AND first <= ?2 ORDER BY first",
     )?;
     let mut rows = select.query([(least >> 1) as i64, (most >> 1) as i64])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let entries = row.get_ref(0)?.as_blob()?.chunks_exact(BYTES).filter_map(|entry| entry.try_into().ok());
+        let entries = summed::entries(row.get(0)?, row.get_ref(1)?.as_blob()?)?;
+        let entries = entries.chunks_exact(BYTES).filter_map(|entry| entry.try_into().ok());
         let entries = entries.map(u64::from_be_bytes).filter(|entry| (least..=most).contains(entry));
         found.extend(entries.map(|entry| entry & u64::from(u32::MAX)));
     }

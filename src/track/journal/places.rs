@@ -8,6 +8,7 @@
 
 use super::codes::reason_of;
 use crate::domain::Reason;
+use crate::track::summed;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -159,7 +160,7 @@ impl Places {
             return Ok(());
         }
         let mut put = conn.prepare_cached("INSERT OR REPLACE INTO place(block, places) VALUES (?1, ?2)")?;
-        let mut bytes = [0; BYTES];
+        let mut bytes = Vec::with_capacity(BYTES + size_of::<u32>());
         for block in std::mem::take(&mut self.changed) {
             let from = (block * BLOCK) as usize;
             let places = self.all.get(from..from + BLOCK as usize).unwrap_or_default();
@@ -167,10 +168,10 @@ impl Places {
                 conn.prepare_cached("DELETE FROM place WHERE block = ?1")?.execute([block as i64])?;
                 continue;
             }
-            for (to, place) in bytes.chunks_exact_mut(size_of::<u32>()).zip(places) {
-                to.copy_from_slice(&place.0.to_le_bytes());
-            }
-            put.execute(params![block as i64, &bytes[..]])?;
+            bytes.clear();
+            places.iter().for_each(|place| bytes.extend_from_slice(&place.0.to_le_bytes()));
+            summed::add(block as i64, &mut bytes);
+            put.execute(params![block as i64, bytes])?;
         }
         Ok(())
     }
@@ -178,7 +179,7 @@ impl Places {
 
 /// Gives what waits from an ordinal on, ascending, until told to stop.
 ///
-/// *Errors*: a block of another length is damage, and told as such.
+/// *Errors*: a block that is not what was written is damage, and told as such.
 pub(super) fn each(
     conn: &Connection,
     from: u64,
@@ -187,8 +188,9 @@ pub(super) fn each(
     let mut select = conn.prepare_cached("SELECT block, places FROM place WHERE block >= ?1 ORDER BY block")?;
     let mut rows = select.query([(from / BLOCK) as i64])?;
     while let Some(row) = rows.next()? {
-        let first = row.get::<_, i64>(0)? as u64 * BLOCK;
-        let bytes = row.get_ref(1)?.as_blob()?;
+        let block: i64 = row.get(0)?;
+        let first = block as u64 * BLOCK;
+        let bytes = summed::entries(block, row.get_ref(1)?.as_blob()?)?;
         if bytes.len() != BYTES {
             return Err(rusqlite::Error::InvalidColumnType(1, "places".into(), rusqlite::types::Type::Blob));
         }

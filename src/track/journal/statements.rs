@@ -2,8 +2,8 @@
 //!
 //! As a row of fifteen columns a statement cost pass 1 three times what its bytes do, and whoever read it as much again. So
 //! the statements 1 to 45 are one row, 46 to 90 the next, and so on: block `b` has the ordinals from `45 b + 1` on, each at
-//! its place, all blocks of one length. 45, since 45 entries are 4,005 bytes, and 4,061 are the most of a row that a leaf of
-//! 4,096 bytes holds. A place where no statement was admitted is all zero; the last block mostly has some.
+//! its place, all blocks of one length. 45, since 45 entries and a sum are 4,009 bytes, and 4,061 are the most of a row that a
+//! leaf of 4,096 bytes holds. A place where no statement was admitted is all zero; the last block mostly has some.
 //!
 //! Pass 1 admits in any order, changes its mind about some, and ends with a release; after that nothing here is written. What
 //! it changes gathers in memory by block and is written, ascending, at each commit: a block that is complete by then is written
@@ -12,7 +12,8 @@
 //! What happens to a statement in pass 2 does not stand here, but in `place` and the logs.
 
 use crate::domain::{ContentDigest, Outcome, PersonDigest, Reason, StatementKey};
-use rusqlite::types::{Type, ValueRef};
+use crate::track::summed;
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ffi, params};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
@@ -190,7 +191,8 @@ impl Statements {
             return Ok(());
         }
         let mut put = conn.prepare_cached("INSERT OR REPLACE INTO statement(block, entries) VALUES (?1, ?2)")?;
-        for (block, bytes) in std::mem::take(&mut self.changed) {
+        for (block, mut bytes) in std::mem::take(&mut self.changed) {
+            summed::add(block as i64, &mut bytes);
             put.execute(params![block as i64, bytes])?;
         }
         Ok(())
@@ -207,11 +209,18 @@ impl Statements {
             Slot::Occupied(known) => known.into_mut(),
             Slot::Vacant(unknown) => {
                 let bytes = read(conn, block, |bytes| Ok(bytes.to_vec()))?;
-                unknown.insert(bytes.unwrap_or_else(|| vec![0; BLOCK_BYTES]))
+                unknown.insert(bytes.unwrap_or_else(empty))
             }
         };
         bytes.chunks_exact_mut(BYTES).nth(place).ok_or_else(out_of_range)
     }
+}
+
+/// A block without statements, and with room for its sum.
+fn empty() -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(BLOCK_BYTES + 4);
+    bytes.resize(BLOCK_BYTES, 0);
+    bytes
 }
 
 /// Block and place of a statement; `None` where no statement has this ordinal.
@@ -246,11 +255,13 @@ fn block_of(row: &Row<'_>) -> rusqlite::Result<u64> {
     known.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, block))
 }
 
-/// The entries of a row. *Errors*: another length is damage.
+/// The entries of a row. *Errors*: what was not written so is damage.
 fn entries_of<'r>(row: &'r Row<'_>) -> rusqlite::Result<&'r [u8]> {
-    match row.get_ref(1)? {
-        ValueRef::Blob(bytes) if bytes.len() == BLOCK_BYTES => Ok(bytes),
-        other => Err(rusqlite::Error::InvalidColumnType(1, "entries".into(), other.data_type())),
+    let entries = summed::entries(row.get(0)?, row.get_ref(1)?.as_blob()?)?;
+    if entries.len() == BLOCK_BYTES {
+        Ok(entries)
+    } else {
+        Err(damaged(format!("{} bytes are no block", entries.len())))
     }
 }
 
@@ -465,7 +476,7 @@ mod tests {
             prop_assert_eq!(last(&conn).unwrap(), model.keys().next_back().copied().unwrap_or(0));
         }
 
-        /// Whatever bytes a block has, reading it ends without a panic, and what is read was put so.
+        /// Whatever bytes a block has, its sum being right: reading it ends without a panic, and what is read was put so.
         #[test]
         fn other_bytes_are_damage(place in 0_usize..BLOCK as usize, at in 0_usize..BYTES, byte: u8) {
             let conn = journal();
@@ -475,8 +486,9 @@ mod tests {
             }
             statements.write(&conn).unwrap();
             let mut bytes: Vec<u8> = conn.query_row("SELECT entries FROM statement", [], |row| row.get(0)).unwrap();
+            bytes.truncate(BLOCK_BYTES);
             bytes[place * BYTES + at] = byte;
-            conn.execute("UPDATE statement SET entries = ?1", [&bytes]).unwrap();
+            put(&conn, 0, bytes.clone());
             let ordinal = place as u64 + 1;
             let (mut count, mut damaged) = (0, false);
             let read = each(&conn, 0, |_, _| {
@@ -505,6 +517,11 @@ mod tests {
             prop_assert_eq!(statements.change(&conn, ordinal, |_| ()).is_err(), damaged);
             prop_assert!(statements.admit(&conn, ordinal, &numbered(1)).is_err());
         }
+    }
+
+    fn put(conn: &Connection, block: i64, mut bytes: Vec<u8>) {
+        summed::add(block, &mut bytes);
+        conn.execute("INSERT OR REPLACE INTO statement VALUES (?1, ?2)", params![block, bytes]).unwrap();
     }
 
     /// On disk as the doc says: another version of the program reads it.
@@ -563,8 +580,8 @@ mod tests {
     #[test]
     fn a_block_of_another_length_or_number_is_damage() {
         let conn = journal();
-        for entries in ["zeroblob(4004)", "zeroblob(0)", "4005"] {
-            conn.execute_batch(&format!("INSERT OR REPLACE INTO statement VALUES (0, {entries})")).unwrap();
+        for entries in [4004, 0, 4006] {
+            put(&conn, 0, vec![0; entries]);
             assert!(of(&conn, 7).is_err_and(|error| error != rusqlite::Error::QueryReturnedNoRows), "{entries}");
             assert!(each(&conn, 0, |_, _| ControlFlow::Continue(())).is_err(), "{entries}");
             assert!(last(&conn).is_err(), "{entries}");
@@ -572,7 +589,8 @@ mod tests {
             assert!(Statements::default().admit(&conn, 7, &numbered(7)).is_err(), "{entries}");
         }
         for block in [i64::MAX, (MOST / BLOCK) as i64 + 1] {
-            conn.execute("UPDATE statement SET block = ?1, entries = zeroblob(4005)", [block]).unwrap();
+            conn.execute_batch("DELETE FROM statement").unwrap();
+            put(&conn, block, vec![0; BLOCK_BYTES]);
             assert!(each(&conn, 0, |_, _| ControlFlow::Continue(())).is_err(), "{block}");
             assert!(last(&conn).is_err(), "{block}");
         }

@@ -20,10 +20,13 @@
 //! | 1 | which halves left: 1 digital, 2 paper, 4 in doubt |
 //! | 1 | what there is: 1 a time, 2 a UUID, 4 a row in `receipt` |
 //!
+//! Behind the entries stands a sum over them and the run's number (`summed.rs`).
+//!
 //! All entries of one key are in one block, so a run has one block for a key, and no two blocks begin with the same.
 
 use super::{Earlier, halves_left, what};
 use crate::domain::{ContentDigest, StatementKey};
+use crate::track::summed;
 use crate::track::trans_id::TransId;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -155,7 +158,7 @@ impl<'a> Blocks<'a> {
     pub(super) fn anew(conn: &'a Connection, run: i64) -> rusqlite::Result<Self> {
         conn.execute("DELETE FROM kept WHERE run = ?1", [run])?;
         conn.execute("DELETE FROM receipt WHERE run = ?1", [run])?;
-        Ok(Self { conn, run, entries: Vec::with_capacity(ENTRIES * BYTES), keys: None, kept: 0, receipts: 0 })
+        Ok(Self { conn, run, entries: Vec::with_capacity(ENTRIES * BYTES + 4), keys: None, kept: 0, receipts: 0 })
     }
 
     /// What stands for a TransId; where it is no UUID, that is a row.
@@ -199,6 +202,7 @@ impl<'a> Blocks<'a> {
 
     fn write(&mut self) -> rusqlite::Result<()> {
         let Some((first, _)) = self.keys.take() else { return Ok(()) };
+        summed::add(self.run, &mut self.entries);
         self.conn.prepare_cached("INSERT INTO kept(run, first, entries) VALUES (?1, ?2, ?3)")?.execute(params![
             self.run,
             first.0,
@@ -224,7 +228,7 @@ pub(super) fn of_key(
     )?;
     let mut rows = select.query(params![key.0, run_id])?;
     while let Some(row) = rows.next()? {
-        let entries = entries(row.get_ref(2)?.as_blob()?);
+        let entries = entries(row.get(1)?, row.get_ref(2)?.as_blob()?)?;
         let from = entries.partition_point(|entry| key_of(entry) < Some(&key.0));
         for entry in entries.iter().skip(from).take_while(|entry| key_of(entry) == Some(&key.0)) {
             let Some((content, dispatch)) = rest_of(entry) else { continue };
@@ -275,7 +279,7 @@ pub(super) fn of_statements(
         let Some(row) = rows.next()? else { break };
         let next: Option<[u8; 16]> = row.get(1)?;
         let count = next.map_or(asked.len(), |next| asked.partition_point(|of| of.0.0 < next));
-        let mut entries = entries(row.get_ref(0)?.as_blob()?);
+        let mut entries = entries(run, row.get_ref(0)?.as_blob()?)?;
         for (place, (key, content)) in (from..).zip(asked.iter().take(count)) {
             let below = entries.iter().take_while(|entry| key_of(entry) < Some(&key.0)).count();
             entries = entries.get(below..).unwrap_or_default();
@@ -291,8 +295,8 @@ pub(super) fn of_statements(
     Ok(())
 }
 
-fn entries(bytes: &[u8]) -> &[[u8; BYTES]] {
-    bytes.as_chunks().0
+fn entries(run: i64, row: &[u8]) -> rusqlite::Result<&[[u8; BYTES]]> {
+    Ok(summed::entries(run, row)?.as_chunks().0)
 }
 
 fn key_of(entry: &[u8; BYTES]) -> Option<&[u8; 16]> {
@@ -412,11 +416,11 @@ mod tests {
         #[test]
         fn blocks_break_between_keys(sent in sent()) {
             let conn = register(&[(true, sent)]);
-            let mut select = conn.prepare("SELECT first, entries FROM kept ORDER BY first").unwrap();
+            let mut select = conn.prepare("SELECT first, entries, run FROM kept ORDER BY first").unwrap();
             let mut rows = select.query([]).unwrap();
             let mut before = None;
             while let Some(row) = rows.next().unwrap() {
-                let all = entries(row.get_ref(1).unwrap().as_blob().unwrap()).to_vec();
+                let all = entries(row.get(2).unwrap(), row.get_ref(1).unwrap().as_blob().unwrap()).unwrap().to_vec();
                 let keys: Vec<[u8; 16]> = all.iter().map(|entry| *key_of(entry).unwrap()).collect();
                 prop_assert_eq!(keys.first().copied(), Some(row.get::<_, [u8; 16]>(0).unwrap()));
                 prop_assert!(before < keys.first().copied());
@@ -439,6 +443,28 @@ mod tests {
             joined.join(Dispatch::new(other.0, other.1, uuid));
             prop_assert_eq!(joined, Dispatch::new(one.0 | other.0, one.1.or(other.1), numbered.or(uuid)));
             prop_assert_eq!((joined.at_ms(), joined.receipt()), (one.1.or(other.1), numbered.or(uuid)));
+        }
+    }
+
+    /// Else it would be sent again.
+    #[test]
+    fn what_a_disk_has_changed_is_told() {
+        let key = StatementKey([7; 16]);
+        let conn = register(&[(true, [((key, ContentDigest([1; 16])), (1, None, None))].into_iter().collect())]);
+        let asked = [(key, ContentDigest([1; 16]))];
+        let known = |conn: &Connection| {
+            let mut known = 0;
+            of_key(conn, "other", &key, &mut |_| known += 1)?;
+            of_statements(conn, 1, &asked, &mut |_, _, _| known += 1)?;
+            Ok::<_, rusqlite::Error>(known)
+        };
+        assert_eq!(known(&conn).unwrap(), 2);
+        let row: Vec<u8> = conn.query_row("SELECT entries FROM kept", [], |row| row.get(0)).unwrap();
+        for bit in 0..8 * row.len() {
+            let mut changed = row.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            conn.execute("UPDATE kept SET entries = ?1", [changed]).unwrap();
+            assert!(known(&conn).is_err(), "bit {bit}");
         }
     }
 
