@@ -45,6 +45,7 @@ static BASE: LazyLock<Base> = LazyLock::new(|| {
         form: Some(Form::KU10),
         uppgiftslamnare: Organisation::parse("165021680250").ok(),
         person: Some(PersonDigest([number; 16])),
+        also: Vec::new(),
         key: Some(StatementKey([number; 16])),
         content: Some(ContentDigest([number; 16])),
         correction: false,
