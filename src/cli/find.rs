@@ -213,10 +213,13 @@ fn found(
     });
     let asks_others = matches!((outcome, reason), (Outcome::AlreadySent, _) | (Outcome::Held, Reason::OtherRun));
     let other_runs: Vec<OtherRun> = match of.keys.filter(|_| asks_others) {
-        // What the register cannot tell is left out: the answer stands without it.
         Some((key, _)) => Register::open(installation)
             .and_then(|register| register.earlier(reader.run_id(), &key))
-            .unwrap_or_default()
+            .unwrap_or_else(|error| {
+                // The answer stands without it, but not in silence.
+                say(&format!("warning: the register does not tell which run has it: {}", Error::from(error)));
+                Vec::new()
+            })
             .into_iter()
             .map(|Earlier { run, at, trans_id, .. }| OtherRun { run, at, trans_id })
             .collect(),

@@ -1,6 +1,7 @@
 //! Why the record of a run could not be read or written.
 
 use crate::error::{Error, Exit};
+use rusqlite::ErrorCode;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -206,9 +207,10 @@ impl Cause {
         Self(Arc::from(source.into()))
     }
 
-    /// Whether a row is not what was written.
-    fn is_changed_row(&self) -> bool {
-        matches!(self.0.downcast_ref(), Some(rusqlite::Error::FromSqlConversionFailure(..)))
+    /// Whether the disk does not give back what was written.
+    fn is_damage(&self) -> bool {
+        let error = self.0.downcast_ref::<rusqlite::Error>();
+        error.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::DatabaseCorrupt)
     }
 }
 
@@ -259,7 +261,7 @@ impl TrackError {
 
     fn remedy(&self) -> Option<String> {
         Some(match self {
-            Self::Storage { source, .. } if !source.is_changed_row() => {
+            Self::Storage { source, .. } if !source.is_damage() => {
                 "see that the disk is whole and has space, then resume: nothing is claimed that was not synced".into()
             }
             Self::Locked { .. } => "wait for it, or stop it with Ctrl-C or `control`".into(),
@@ -270,7 +272,7 @@ impl TrackError {
             Self::Unreadable { .. } => {
                 "see to the folder's permissions, or do this as the user whom the run belongs to".into()
             }
-            Self::Format { .. } => "use the version of utskick that made it".into(),
+            Self::Format { .. } => "use the version of utskick that made it; a run must be finished by the version that began it".into(),
             Self::Storage { .. } => {
                 "keep it as it is: the disk does not give back what was written. The register's backup can take its place, or a \
                  copy of a run's whole folder, made after the last process at it had ended; nothing is sent before"

@@ -519,12 +519,20 @@ impl Journal {
     pub async fn settle(&self, mut ordinals: Vec<u64>, settlement: Settlement, told: String) -> Result<(), TrackError> {
         ordinals.sort_unstable();
         ordinals.dedup();
+        let name_again = || {
+            let run_id = self.header().run_id.clone();
+            Register::open(&self.inner.installation)?.begin(&run_id, &self.inner.run)
+        };
         if self.phase() == Phase::Finished {
             // The register first: it must ask the journal again before the journal says something else.
-            let run_id = self.header().run_id.clone();
-            Register::open(&self.inner.installation)?.begin(&run_id, &self.inner.run)?;
+            name_again()?;
         }
+        let was_finished = self.phase() == Phase::Finished;
         self.change(Change::Settle(ordinals, settlement, told)).await?;
+        if was_finished {
+            // And after: meanwhile somebody who asked about another run may have taken the run over as it was before.
+            name_again()?;
+        }
         // What waits again, or may now go on paper, has opened a finished run.
         self.set_phase(self.read(|conn| pages::phase(conn).map_err(pages::unreadable("the phase")))?);
         Ok(())
@@ -728,13 +736,26 @@ fn fill(file: &Path, installation: &Installation, header: &RunHeader) -> rusqlit
     conn.close().map_err(|(_, error)| error)
 }
 
-/// Sees that what the run goes on from is sound: the small tables whole. The two largest, which are not changed any
-/// more, are seen to be there: reading them through would take longer than starting may.
+/// Sees that what the run goes on from is sound: the small tables whole, and that the last statement is there. The large
+/// ones are not read through, which would take longer than starting may: their rows have sums that whoever reads them checks.
 fn quick_check(conn: &Connection, file: &Path) -> Result<(), TrackError> {
     let damaged = |what: String| TrackError::Damaged { file: file.to_path_buf(), what };
-    for table in
-        ["meta", "employer", "word", "place", "route", "tried", "manner", "doubt", "paper_queue", "bundle", "tally"]
-    {
+    let small = [
+        "meta",
+        "employer",
+        "word",
+        "place",
+        "route",
+        "tried",
+        "protected",
+        "manner",
+        "doubt",
+        "resend",
+        "paper_queue",
+        "bundle",
+        "tally",
+    ];
+    for table in small {
         let said: Option<String> = conn
             .query_row(&format!("PRAGMA quick_check('{table}')"), [], |row| row.get(0))
             .optional()
@@ -743,7 +764,7 @@ fn quick_check(conn: &Connection, file: &Path) -> Result<(), TrackError> {
             return Err(damaged(format!("table {table}")));
         }
     }
-    Ok(())
+    statements::most(conn).map(|_| ()).map_err(|error| damaged(error.to_string()))
 }
 
 #[cfg(test)]

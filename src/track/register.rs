@@ -25,9 +25,10 @@ use super::error::{Outdated, TrackError};
 use super::installation::{Installation, private_folder};
 use super::journal::{self, Journal, JournalReader, KeyState, Phase};
 use crate::domain::{ContentDigest, StatementKey};
-use blocks::Blocks;
+use blocks::{Blocks, Merged};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
@@ -155,7 +156,7 @@ impl Register {
     /// Opens the register, making it at first use. One of format 1 becomes one of this format.
     ///
     /// *Errors*: [`TrackError::RegisterLost`] where it is missing or empty and the state folder has been used; another
-    /// format, another installation's key, storage.
+    /// format, of it or, where it is of format 1, of a run that it still names; another installation's key, storage.
     pub fn open(installation: &Installation) -> Result<Self, TrackError> {
         private_folder(installation.state(), installation.disk())?;
         // Before the register is looked at: a faster process makes it before anything else in the folder.
@@ -205,6 +206,13 @@ impl Register {
             return Err(TrackError::KeyOther { file });
         }
         if is_old {
+            // A run of an earlier version that has not been merged can be gone on with by that version alone, which must be
+            // able to open the register then.
+            for run in register.unmerged()? {
+                if let Err(error @ TrackError::Format { .. }) = JournalReader::open(&run.folder) {
+                    return Err(error);
+                }
+            }
             migration::take_over(&register.conn).map_err(|error| {
                 TrackError::storage(format!("bring the register {} to its new format", file.display()), error)
             })?;
@@ -216,8 +224,12 @@ impl Register {
     /// Makes the tables of a file that has none, where that may be; two processes may come here at once. Whether there
     /// are tables now.
     fn make(&self, key_check: &str, may: bool) -> rusqlite::Result<bool> {
+        let count = || self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+        if count()? > 0 {
+            return Ok(true);
+        }
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
-        let tables: i64 = self.conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let tables = count()?;
         if tables == 0 && may {
             self.conn.execute_batch(&format!(
                 "PRAGMA application_id = {}; PRAGMA user_version = {FORMAT};
@@ -328,14 +340,15 @@ impl Register {
     ) -> Result<Vec<Verdict>, TrackError> {
         debug_assert!(statements.is_sorted_by_key(|of| of.0));
         let mut known = vec![Known::default(); statements.len()];
+        let failed = |error| TrackError::storage("ask the register what was sent", error);
+        let merged = self.merged(&self.conn, run_id).map_err(failed)?;
         let mut note = |key: StatementKey, content: ContentDigest, what: What| {
             let from = statements.partition_point(|of| of.0 < key);
             let of_key = statements.iter().zip(&mut known).skip(from).take_while(|(of, _)| of.0 == key);
             of_key.for_each(|(of, known)| known.note(what, of.1 == content));
         };
         self.unmerged_statements(run_id, &mut |_, state| note(state.key, state.content, state.what()))?;
-        let failed = |error| TrackError::storage("ask the register what was sent", error);
-        self.merged_statements(run_id, statements, &mut known).map_err(failed)?;
+        self.merged_statements(run_id, merged, statements, &mut known).map_err(failed)?;
         Ok(known.into_iter().map(Known::verdict).collect())
     }
 
@@ -344,14 +357,18 @@ impl Register {
     /// *Errors*: as [`Register::judge`]. *Cost*: a seek for each merged run, and one reading of the journal of each unmerged.
     pub fn earlier(&self, run_id: &str, key: &StatementKey) -> Result<Vec<Earlier>, TrackError> {
         let mut found = Vec::new();
+        let failed = |error| TrackError::storage("ask the register what was sent", error);
+        let mut merged = self.merged(&self.conn, run_id).map_err(failed)?;
         self.unmerged_statements(run_id, &mut |run, state| {
             if state.key == *key {
                 let (run, what) = (run.to_owned(), state.what());
                 found.push(Earlier { key: *key, content: state.content, what, run, at: None, trans_id: None });
             }
         })?;
-        blocks::of_key(&self.conn, run_id, key, &mut |earlier| found.push(earlier))
-            .map_err(|error| TrackError::storage("ask the register what was sent", error))?;
+        merged.extend(self.merged(&self.conn, run_id).map_err(failed)?);
+        for (id, run) in merged {
+            blocks::of_key(&self.conn, run, &id, key, &mut |earlier| found.push(earlier)).map_err(failed)?;
+        }
         Ok(found)
     }
 
@@ -385,21 +402,29 @@ impl Register {
         Ok(())
     }
 
-    /// Notes what merged runs have sent of these statements.
+    /// The runs that were merged, by their id.
+    ///
+    /// Whoever asks takes them twice: before the unmerged ones are listed and after. One that is merged meanwhile is among
+    /// the latter; one that is reopened meanwhile is among the former, and what it has sent before still stands in its blocks.
+    fn merged(&self, conn: &Connection, run_id: &str) -> rusqlite::Result<BTreeMap<String, Merged>> {
+        // What a reopened run took over before is its journal's to say now.
+        conn.prepare_cached("SELECT run_id, number, taken FROM run WHERE merged IS NOT NULL AND run_id <> ?1")?
+            .query_map([run_id], |row| Ok((row.get(0)?, Merged { number: row.get(1)?, taken: row.get(2)? })))?
+            .collect()
+    }
+
+    /// Notes what merged runs, these and those of now, have sent of these statements.
     fn merged_statements(
         &self,
         run_id: &str,
+        mut merged: BTreeMap<String, Merged>,
         statements: &[(StatementKey, ContentDigest)],
         known: &mut [Known],
     ) -> rusqlite::Result<()> {
         // All in one read: beginning one costs as much as ten seeks.
         let read = self.conn.unchecked_transaction()?;
-        // What a reopened run took over before is its journal's to say now.
-        let runs = read
-            .prepare("SELECT number FROM run WHERE merged IS NOT NULL AND run_id <> ?1 ORDER BY number")?
-            .query_map([run_id], |row| row.get(0))?
-            .collect::<rusqlite::Result<Vec<i64>>>()?;
-        for run in runs {
+        merged.extend(self.merged(&read, run_id)?);
+        for run in merged.into_values() {
             blocks::of_statements(&read, run, statements, &mut |place, halves, same_content| {
                 if let Some(known) = known.get_mut(place) {
                     known.note(what(halves), same_content);
@@ -423,29 +448,33 @@ impl Register {
     pub fn merge(&self, run: &Path) -> Result<(), TrackError> {
         let journal = JournalReader::open(run)?;
         journal.check_key(&self.installation)?;
-        journal.at_once(|journal| {
-            let phase = journal.phase()?;
-            if phase != Phase::Finished {
-                return Err(TrackError::Phase { doing: "merge the run into the register", phase });
-            }
-            self.merge_journal(journal).map_err(|error| TrackError::storage("merge the run into the register", error))
-        })
-    }
-
-    fn merge_journal(&self, journal: &JournalReader) -> rusqlite::Result<()> {
-        let run_id = journal.run_id();
+        let failed = |error| TrackError::storage("merge the run into the register", error);
         let is_merged = || {
             let mut select = self.conn.prepare("SELECT merged IS NOT NULL FROM run WHERE run_id = ?1")?;
-            select.query_row([run_id], |row| row.get(0)).optional().map(|merged| merged == Some(true))
+            select.query_row([journal.run_id()], |row| row.get(0)).optional().map(|merged| merged == Some(true))
         };
-        if is_merged()? {
+        let finished = || match journal.phase()? {
+            Phase::Finished => Ok(()),
+            phase => Err(TrackError::Phase { doing: "merge the run into the register", phase }),
+        };
+        finished()?;
+        if is_merged().map_err(failed)? {
             return Ok(());
         }
-        let all = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate)?;
-        if is_merged()? {
+        // Before the journal is looked at: whoever reopens a run tells the register before and after.
+        let all = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate).map_err(failed)?;
+        if is_merged().map_err(failed)? {
             // By a faster process.
             return Ok(());
         }
+        journal.at_once(|journal| {
+            finished()?;
+            self.take_over(all, journal).map_err(failed)
+        })
+    }
+
+    fn take_over(&self, all: Transaction<'_>, journal: &JournalReader) -> rusqlite::Result<()> {
+        let run_id = journal.run_id();
         let now = Timestamp::now().as_millisecond();
         all.execute(
             "INSERT INTO run(run_id, folder, begun) VALUES (?1, x'', ?2) ON CONFLICT(run_id) DO NOTHING",
@@ -685,6 +714,34 @@ mod tests {
             )
             .unwrap();
         }
+    }
+
+    /// That version alone can finish it, and must be able to open the register then.
+    #[test]
+    fn a_register_that_names_a_run_of_an_earlier_version_stays_as_it_is() {
+        let place = Place::new();
+        drop(half_way(&place));
+        let file = place.run("run").join("journal.sqlite");
+        let register = Register::open(&place.installation).unwrap();
+        back_to_format_1(&register);
+        drop(register);
+        let format = |file: &Path, format: Option<u32>| -> u32 {
+            let conn = Connection::open(file).unwrap();
+            if let Some(format) = format {
+                conn.pragma_update(None, "user_version", format).unwrap();
+            }
+            conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+        };
+        let now = format(&file, None);
+        format(&file, Some(now - 1));
+        for _ in 0..2 {
+            let refused = Register::open(&place.installation).map(|_| ());
+            assert!(matches!(refused, Err(TrackError::Format { file: of, .. }) if of == file.canonicalize().unwrap()));
+            assert_eq!(format(&super::file(place.installation.state()), None), migration::FROM);
+        }
+        format(&file, Some(now));
+        Register::open(&place.installation).unwrap();
+        assert_eq!(format(&super::file(place.installation.state()), None), FORMAT);
     }
 
     #[test]

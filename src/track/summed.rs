@@ -1,9 +1,9 @@
 //! Rows of packed entries, each with a sum over its bytes: what a disk has changed is found by whoever reads it.
 //!
 //! The database keeps no sums of its own, and a blob in which a bit has turned reads as well as before: a digest that is
-//! another's, a delivery that never was. The sum covers the row's number too, so that a row in another's place is found.
+//! another's, a delivery that never was. The sum covers a number too, by which a row in another's place is found.
 
-use rusqlite::types::Type;
+use rusqlite::ffi;
 
 /// Bytes of a sum: CRC-32 (ISO 3309), which finds each turned bit, and of other damage all but one in four thousand million.
 const BYTES: usize = 4;
@@ -17,10 +17,14 @@ pub(super) fn add(number: i64, entries: &mut Vec<u8>) {
 pub(super) fn entries(number: i64, row: &[u8]) -> rusqlite::Result<&[u8]> {
     let parts = row.split_last_chunk::<BYTES>();
     let whole = parts.filter(|(entries, written)| sum(number, entries) == **written);
-    whole.map(|(entries, _)| entries).ok_or_else(|| {
-        let what = format!("row {number} has been changed on the disk, or in memory");
-        rusqlite::Error::FromSqlConversionFailure(1, Type::Blob, what.into())
-    })
+    let changed = || damaged(format!("row {number} has been changed on the disk, or in memory"));
+    whole.map(|(entries, _)| entries).ok_or_else(changed)
+}
+
+/// What is told where the disk does not give back what was written, as SQLite tells it of its own pages. It is free of
+/// personal data.
+pub(super) fn damaged(what: String) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what))
 }
 
 fn sum(number: i64, entries: &[u8]) -> [u8; BYTES] {

@@ -51,7 +51,7 @@ impl JournalReader {
     /// of memory a statement.
     pub(in crate::track) fn statements_by_key(&self, sink: &mut dyn FnMut(KeyState)) -> Result<(), TrackError> {
         let mut query = || -> rusqlite::Result<()> {
-            let mut halves = vec![0_u8; self.most()? as usize + 1];
+            let mut halves = vec![0_u8; statements::most(&self.conn)? as usize + 1];
             let mut mark = |ordinal: u64, mark: u8| {
                 if let Some(of) = halves.get_mut(ordinal as usize) {
                     *of |= mark;
@@ -88,7 +88,7 @@ impl JournalReader {
         &self,
         receipt: &mut dyn FnMut(TransId) -> rusqlite::Result<Receipt>,
     ) -> rusqlite::Result<Left<'_>> {
-        let mut by_ordinal = vec![Dispatch::default(); self.most()? as usize + 1];
+        let mut by_ordinal = vec![Dispatch::default(); statements::most(&self.conn)? as usize + 1];
         self.each_half(&mut |half| {
             let receipt = half.trans_id.map(&mut *receipt).transpose()?;
             if let Some(of) = by_ordinal.get_mut(half.ordinal as usize) {
@@ -206,7 +206,7 @@ fn part_of(key: &StatementKey, parts: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{
-        AND_PAPER, ELSE_PAPER, Place, delivered, digest, end, export, intent, mailbox, now, row, unreachable, wait,
+        AND_PAPER, ELSE_PAPER, Place, digest, end, export, intent, mailbox, now, row, unreachable, wait,
     };
     use super::super::{End, Fate, Journal, PaperEnd, PaperFate, StatementRow};
     use super::*;
@@ -237,6 +237,10 @@ mod tests {
     fn key(number: u8) -> StatementKey {
         // The ends of the range are among them, where parts begin and end.
         StatementKey([number * 85, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, number])
+    }
+
+    fn trans_id_of(ordinal: u64) -> String {
+        if ordinal % 2 == 0 { format!("T-{ordinal}") } else { format!("00000000-0000-4000-8000-{ordinal:012}") }
     }
 
     fn content(number: u8) -> ContentDigest {
@@ -273,7 +277,7 @@ mod tests {
             // Not in the order of ordinals, as answers come.
             for (ordinal, (.., became)) in sent.collect::<Vec<_>>().into_iter().rev() {
                 let how = match became {
-                    Delivered | Both => delivered(ordinal),
+                    Delivered | Both => End::Delivered { trans_id: trans_id_of(ordinal) },
                     Failed => End::Failed(Reason::RefusedForGood),
                     _ => End::InDoubt(Reason::TimedOut),
                 };
@@ -308,9 +312,12 @@ mod tests {
             drop(run(&place, &statements));
             let journal = JournalReader::open(&place.run("run")).unwrap();
             let mut trans_ids = Vec::new();
-            let left = journal.left(&mut |trans_id| {
-                trans_ids.push(trans_id.to_string());
-                Ok(Receipt::Numbered(trans_ids.len() as u64 - 1))
+            let left = journal.left(&mut |trans_id| match trans_id {
+                TransId::Uuid(uuid) => Ok(Receipt::Uuid(uuid)),
+                TransId::Text(text) => {
+                    trans_ids.push(text);
+                    Ok(Receipt::Numbered(trans_ids.len() as u64 - 1))
+                }
             }).unwrap();
             let mut found = Vec::new();
             left.by_key(together, &mut |key, content, dispatch| {
@@ -341,9 +348,10 @@ mod tests {
                 prop_assert_eq!((of, dispatch.halves()), (*wanted_of, *halves));
                 let trans_id = match dispatch.receipt() {
                     Some(Receipt::Numbered(number)) => Some(trans_ids[number as usize].clone()),
-                    other => other.map(|_| String::new()),
+                    Some(Receipt::Uuid(uuid)) => Some(TransId::Uuid(uuid).to_string()),
+                    None => None,
                 };
-                prop_assert_eq!(trans_id, ordinal.map(|ordinal| format!("T-{ordinal}")));
+                prop_assert_eq!(trans_id, ordinal.map(trans_id_of));
                 match ordinal {
                     Some(ordinal) => {
                         let at = now().as_millisecond() + *ordinal as i64 * 1000;

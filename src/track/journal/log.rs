@@ -1,4 +1,4 @@
-//! Logs: what happens to digital halves, appended; a row for the entries of a group.
+//! Logs: what happens to halves in pass 2, appended; a row for the entries of a group.
 //!
 //! The entries of a log are of one size, and numbered from 1. Those that become durable together are one row, keyed by the
 //! number of its first: a row for each made the whole journal a tenth dearer, log by log.
@@ -121,8 +121,15 @@ pub(super) fn each<E: Entry>(
     let (table, order) = (E::TABLE, if back { "DESC" } else { "ASC" });
     let mut select = conn.prepare_cached(&format!("SELECT first, entries FROM {table} ORDER BY first {order}"))?;
     let mut rows = select.query([])?;
+    // Numbers go on from row to row: a row that is missing among others is told too.
+    let mut beyond: Option<i64> = (!back).then_some(1);
     while let Some(row) = rows.next()? {
         let (first, entries) = entries::<E>(row)?;
+        let after = first + entries.len() as i64;
+        if beyond.is_some_and(|beyond| beyond != if back { after } else { first }) {
+            return Err(missing(first));
+        }
+        beyond = Some(if back { first } else { after });
         let numbered = |(place, entry)| E::get(entry).is_some_and(|entry| sink(first + place, entry).is_break());
         let stopped = match back {
             true => {
@@ -132,10 +139,15 @@ pub(super) fn each<E: Entry>(
             false => (0..).zip(entries).any(numbered),
         };
         if stopped {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+    if back && beyond.is_some_and(|first| first != 1) { Err(missing(1)) } else { Ok(()) }
+}
+
+/// What is told where a log lacks this entry, or those beside it.
+pub(super) fn missing(number: i64) -> rusqlite::Error {
+    summed::damaged(format!("entries of a log are missing, at number {number}"))
 }
 
 /// The entries of a row, and the number of its first.
@@ -219,6 +231,23 @@ mod tests {
                 }
                 prop_assert_eq!(seen, (1..=count).map(|number| (number as i64, numbered(number))).collect::<Vec<_>>());
             }
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_missing_is_an_error() {
+        for (missing, back) in [(1, false), (4, false), (1, true), (4, true)] {
+            let conn = journal();
+            let mut log = Log::default();
+            for number in 1..=9 {
+                log.note(&numbered(number));
+                if number % 3 == 0 {
+                    log.write(&conn).unwrap();
+                }
+            }
+            each(&conn, back, |_, _: Number| ControlFlow::Continue(())).unwrap();
+            conn.execute("DELETE FROM intent WHERE first = ?1", [missing]).unwrap();
+            each(&conn, back, |_, _: Number| ControlFlow::Continue(())).unwrap_err();
         }
     }
 

@@ -13,6 +13,7 @@ use super::sealed::context;
 use super::statements::{self, Neighbours};
 use super::{Counts, Intent, OpenIntent, Phase, Routed, RunHeader, Work};
 use crate::domain::{ContentDigest, Form, Organisation, Outcome, Reason, Span, StatementKey};
+use crate::track::summed;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::cell::RefCell;
@@ -236,8 +237,8 @@ pub(super) fn flights(conn: &Connection) -> rusqlite::Result<Vec<Flight>> {
         }
         if open.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
-    if !open.is_empty() {
-        return Err(rusqlite::Error::QueryReturnedNoRows);
+    if let Some(ordinal) = open.into_iter().next() {
+        return Err(summed::damaged(format!("statement {ordinal} is under way without an intent")));
     }
     found.sort_unstable_by_key(|flight| flight.ordinal);
     Ok(found)
@@ -279,7 +280,7 @@ pub(super) fn in_doubt(
 
 /// The request of this number, its secrets still sealed, and its statement.
 fn opened(conn: &Connection, keys: &Keys<'_>, number: i64, reason: Reason) -> rusqlite::Result<OpenIntent> {
-    let entry: Intended = log::entry(conn, number)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let entry: Intended = log::entry(conn, number)?.ok_or_else(|| log::missing(number))?;
     let sealed = conn
         .prepare_cached("SELECT sealed FROM secret WHERE intent = ?1")?
         .query_row([number], |row| row.get(0))

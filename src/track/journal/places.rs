@@ -189,11 +189,11 @@ pub(super) fn each(
     let mut rows = select.query([(from / BLOCK) as i64])?;
     while let Some(row) = rows.next()? {
         let block: i64 = row.get(0)?;
-        let first = block as u64 * BLOCK;
         let bytes = summed::entries(block, row.get_ref(1)?.as_blob()?)?;
         if bytes.len() != BYTES {
-            return Err(rusqlite::Error::InvalidColumnType(1, "places".into(), rusqlite::types::Type::Blob));
+            return Err(summed::damaged(format!("{} bytes are no block of places", bytes.len())));
         }
+        let first = block as u64 * BLOCK;
         let places = bytes.chunks_exact(size_of::<u32>()).filter_map(|place| place.try_into().ok());
         for (ordinal, place) in (first..).zip(places.map(u32::from_le_bytes)) {
             if place != 0 && ordinal >= from && sink(ordinal, Place(place)).is_break() {

@@ -17,6 +17,7 @@ use super::statements::{self, Entry, UNREACHABLE};
 use super::{Counts, Journal, Phase, RunHeader};
 use crate::domain::{ContentDigest, Form, MessageId, Outcome, PersonDigest, Reason, StatementKey};
 use crate::track::halves::{Digital, OnPaper, outcome};
+use crate::track::summed;
 use crate::track::{Checkpoint, Pulse};
 use crate::watch::Handshakes;
 use jiff::Timestamp;
@@ -439,7 +440,7 @@ impl JournalReader {
             all.sort_unstable_by_key(|of| of.0);
             let mut operator = self.conn.prepare("SELECT operator FROM manner WHERE number = ?1")?;
             let each = all.into_iter().map(|(ordinal, number, reason)| {
-                let entry: Intended = log::entry(&self.conn, number)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                let entry: Intended = log::entry(&self.conn, number)?.ok_or_else(|| log::missing(number))?;
                 Ok(InDoubtSeen {
                     ordinal: ordinal as u64,
                     operator: operator.query_row([entry.manner], |row| row.get(0))?,
@@ -540,27 +541,15 @@ impl JournalReader {
         })?;
         match released {
             Some(released) if !stopped && released != count => {
-                Err(statements::damaged(format!("{count} statements are there of {released}")))
+                Err(summed::damaged(format!("{count} statements are there of {released}")))
             }
             _ => Ok(()),
         }
     }
 
-    /// The greatest ordinal, by which memory is taken. *Errors*: of a released run it is the number of its statements.
-    pub(super) fn most(&self) -> rusqlite::Result<u64> {
-        let released = pages::meta::<i64>(&self.conn, "statements")?;
-        let last = statements::last(&self.conn)?;
-        match released {
-            Some(count) if count as u64 != last => {
-                Err(statements::damaged(format!("statement {last} is the last of {count}")))
-            }
-            _ => Ok(last),
-        }
-    }
-
     /// What happened to each statement, by ordinal.
     fn states(&self) -> rusqlite::Result<Vec<State>> {
-        let most = self.most()?;
+        let most = statements::most(&self.conn)?;
         let mut states = vec![State::default(); most as usize + 1];
         log::each(&self.conn, false, |_, ended: Ended| {
             if let Some(state) = states.get_mut(ended.ordinal as usize) {

@@ -170,7 +170,7 @@ pub(super) fn reading(file: &Path, vfs: Option<&str>) -> Result<Connection, rusq
             // WAL wants a shared-memory file, which a folder that is read-only cannot get; a journal without a WAL
             // is whole as it lies.
             let wal = std::fs::metadata(with_suffix(file, "-wal")).map_or(0, |facts| facts.len());
-            let name = uri(file, "immutable=1");
+            let name = immutable(file);
             if wal > 0 {
                 return Err(error);
             }
@@ -186,8 +186,8 @@ pub(super) fn with_suffix(file: &Path, suffix: &str) -> std::path::PathBuf {
     name.into()
 }
 
-/// A file as SQLite takes it with options.
-fn uri(file: &Path, option: &str) -> String {
+/// The name by which SQLite opens a file that nobody changes.
+fn immutable(file: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
     let escaped: String = file
         .as_os_str()
@@ -198,7 +198,7 @@ fn uri(file: &Path, option: &str) -> String {
             other => format!("%{other:02X}"),
         })
         .collect();
-    format!("file:{escaped}?{option}")
+    format!("file:{escaped}?immutable=1")
 }
 
 /// Sees that a file is ours and of this version.

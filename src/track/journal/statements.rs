@@ -11,9 +11,9 @@
 //!
 //! What happens to a statement in pass 2 does not stand here, but in `place` and the logs.
 
+use super::pages;
 use crate::domain::{ContentDigest, Outcome, PersonDigest, Reason, StatementKey};
-use crate::track::summed;
-use rusqlite::types::Type;
+use crate::track::summed::{self, damaged};
 use rusqlite::{Connection, OptionalExtension, Row, ffi, params};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
@@ -234,6 +234,10 @@ fn is_absent(bytes: &[u8]) -> bool {
     bytes == ABSENT
 }
 
+fn missing(ordinal: u64) -> rusqlite::Error {
+    damaged(format!("statement {ordinal} is missing"))
+}
+
 fn unreadable(ordinal: u64) -> rusqlite::Error {
     damaged(format!("statement {ordinal} cannot be read"))
 }
@@ -243,16 +247,11 @@ pub(super) fn lacks(ordinal: u64, what: &str) -> rusqlite::Error {
     damaged(format!("statement {ordinal} has no {what} that is known"))
 }
 
-/// What is told as damage where a block is read.
-pub(super) fn damaged(what: String) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(1, Type::Blob, what.into())
-}
-
 /// The number of a row's block.
 fn block_of(row: &Row<'_>) -> rusqlite::Result<u64> {
     let block: i64 = row.get(0)?;
     let known = u64::try_from(block).ok().filter(|block| *block <= (MOST - 1) / BLOCK);
-    known.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, block))
+    known.ok_or_else(|| damaged(format!("there is no block {block} of statements")))
 }
 
 /// The entries of a row. *Errors*: what was not written so is damage.
@@ -276,19 +275,18 @@ fn read<T>(
         .optional()
 }
 
-/// The statement at this place of its block. *Errors*: a missing one is told as a missing row.
+/// The statement at this place of its block. *Errors*: it is missing, or cannot be read.
 fn entry(bytes: &[u8], ordinal: u64, place: usize) -> rusqlite::Result<Entry> {
     let bytes = bytes.chunks_exact(BYTES).nth(place).filter(|bytes| !is_absent(bytes));
-    Entry::get(bytes.ok_or(rusqlite::Error::QueryReturnedNoRows)?).ok_or_else(|| unreadable(ordinal))
+    Entry::get(bytes.ok_or_else(|| missing(ordinal))?).ok_or_else(|| unreadable(ordinal))
 }
 
 /// One statement.
 ///
-/// *Errors*: `QueryReturnedNoRows` where it is missing; what cannot be read is damage.
+/// *Errors*: it is missing, or cannot be read.
 pub(super) fn of(conn: &Connection, ordinal: u64) -> rusqlite::Result<Entry> {
-    let missing = rusqlite::Error::QueryReturnedNoRows;
-    let Some((block, place)) = place_of(ordinal) else { return Err(missing) };
-    read(conn, block, |bytes| entry(bytes, ordinal, place))?.ok_or(missing)
+    let (block, place) = place_of(ordinal).ok_or_else(|| missing(ordinal))?;
+    read(conn, block, |bytes| entry(bytes, ordinal, place))?.ok_or_else(|| missing(ordinal))
 }
 
 /// Statements by ordinal, as [`of`], where the next is mostly of the last one's block. For one moment of a journal, or for
@@ -302,8 +300,7 @@ pub(super) struct Neighbours {
 
 impl Neighbours {
     pub(super) fn of(&mut self, conn: &Connection, ordinal: u64) -> rusqlite::Result<Entry> {
-        let missing = rusqlite::Error::QueryReturnedNoRows;
-        let Some((block, place)) = place_of(ordinal) else { return Err(missing) };
+        let (block, place) = place_of(ordinal).ok_or_else(|| missing(ordinal))?;
         if self.block != block || self.entries.is_empty() {
             self.entries.clear();
             self.block = block;
@@ -354,6 +351,16 @@ pub(super) fn last(conn: &Connection) -> rusqlite::Result<u64> {
         }
     }
     Ok(0)
+}
+
+/// The greatest ordinal, by which memory is taken. *Errors*: of a released run it is not the number of its statements.
+pub(super) fn most(conn: &Connection) -> rusqlite::Result<u64> {
+    let released = pages::meta::<i64>(conn, "statements")?;
+    let last = last(conn)?;
+    match released {
+        Some(count) if count as u64 != last => Err(damaged(format!("statement {last} is the last of {count}"))),
+        _ => Ok(last),
+    }
 }
 
 #[cfg(test)]
@@ -455,7 +462,7 @@ mod tests {
                     match found {
                         Ok(found) => prop_assert_eq!(Some(&found), wanted),
                         Err(error) => prop_assert!(
-                            wanted.is_none() && matches!(error, rusqlite::Error::QueryReturnedNoRows), "{ordinal}: {error}"
+                            wanted.is_none() && error.to_string().contains("is missing"), "{ordinal}: {error}"
                         ),
                     }
                 }
@@ -582,7 +589,7 @@ mod tests {
         let conn = journal();
         for entries in [4004, 0, 4006] {
             put(&conn, 0, vec![0; entries]);
-            assert!(of(&conn, 7).is_err_and(|error| error != rusqlite::Error::QueryReturnedNoRows), "{entries}");
+            assert!(of(&conn, 7).is_err_and(|error| !error.to_string().contains("is missing")), "{entries}");
             assert!(each(&conn, 0, |_, _| ControlFlow::Continue(())).is_err(), "{entries}");
             assert!(last(&conn).is_err(), "{entries}");
             assert!(Neighbours::default().of(&conn, 7).is_err(), "{entries}");

@@ -515,7 +515,6 @@ fn a_statement_that_cannot_be_read_is_told() {
         "DELETE FROM statement",
         "UPDATE statement SET entries = zeroblob(4009)",
         "UPDATE statement SET entries = substr(entries, 2)",
-        // Memory is taken by the last ordinal.
         "UPDATE statement SET block = 95443717",
         // Another outcome, and a digest of another person.
         "UPDATE statement SET entries = CAST(substr(entries, 1, 87) || x'01' || substr(entries, 89) AS BLOB)",
@@ -523,17 +522,36 @@ fn a_statement_that_cannot_be_read_is_told() {
     ];
     for change in changes {
         let place = Place::new();
-        drop(place.released("run", &[ELSE_PAPER, PAPER]));
-        let conn = Connection::open(place.run("run").join(schema::FILE)).unwrap();
-        conn.execute_batch(change).unwrap();
-        drop(conn);
-        let journal = place.open("run");
-        assert!(matches!(journal.to_look_up(0, 9), Err(TrackError::Storage { .. })), "{change}");
+        drop(place.released("run", &[ELSE_PAPER, PAPER].repeat(25)));
+        let make = |change: &str| {
+            let conn = Connection::open(place.run("run").join(schema::FILE)).unwrap();
+            assert_eq!(conn.execute(change, []).unwrap(), 1, "{change}");
+        };
+        make(&format!("{change} WHERE block = 0"));
         let reader = JournalReader::open(&place.run("run")).unwrap();
         assert!(reader.find(&PersonDigest(digest(2, 0)), &place.installation).is_err(), "{change}");
-        assert!(journal.paper_waiting(0, 9).is_err(), "{change}");
         assert!(reader.statements_seen(&mut |_| ()).is_err(), "{change}");
         assert!(reader.statements_by_key(&mut |_| ()).is_err(), "{change}");
+        drop(reader);
+        match Journal::open(&place.run("run"), &place.installation) {
+            Ok(journal) => {
+                let error = journal.to_look_up(0, 9).unwrap_err();
+                assert!(matches!(error, TrackError::Storage { .. }), "{change}");
+                let told = crate::error::Error::from(error).to_string();
+                assert!(!told.contains("then resume") && told.contains("keep it as it is"), "{told}");
+                assert!(journal.paper_waiting(0, 9).is_err(), "{change}");
+            }
+            // Memory is taken by the last ordinal.
+            Err(error) => {
+                assert!(change.contains("95443717") && matches!(error, TrackError::Damaged { .. }), "{error}");
+            }
+        }
+        // And where it is the last.
+        if !change.contains("95443717") {
+            make(&format!("{change} WHERE block = 1"));
+            let opened = Journal::open(&place.run("run"), &place.installation);
+            assert!(matches!(opened, Err(TrackError::Damaged { .. })), "{change}");
+        }
     }
 }
 

@@ -20,7 +20,9 @@
 //! | 1 | which halves left: 1 digital, 2 paper, 4 in doubt |
 //! | 1 | what there is: 1 a time, 2 a UUID, 4 a row in `receipt` |
 //!
-//! Behind the entries stands a sum over them and the run's number (`summed.rs`).
+//! Behind the entries stand the first key of the next block, all ones in the last, and a sum over both and the run's number
+//! (`summed.rs`). The first block of a run begins at the least key there could be. So a run's blocks tell what to find for
+//! any key: one that is missing, or found in the place of another, is told, and what it has is not sent again.
 //!
 //! All entries of one key are in one block, so a run has one block for a key, and no two blocks begin with the same.
 
@@ -41,6 +43,11 @@ CREATE TABLE receipt(run INT, number INT, trans_id TEXT NOT NULL, PRIMARY KEY(ru
 const ENTRIES: usize = 69;
 /// Bytes of an entry.
 const BYTES: usize = 58;
+
+/// Bytes of the next block's first key.
+const NEXT: usize = 16;
+const LEAST: [u8; 16] = [0; 16];
+const GREATEST: [u8; 16] = [0xff; 16];
 
 const TIME: u8 = 1;
 const UUID: u8 = 2;
@@ -146,9 +153,10 @@ impl Dispatch {
 pub(super) struct Blocks<'a> {
     conn: &'a Connection,
     run: i64,
-    /// The entries of the block under way, its first key, and its last.
+    /// The entries of the block under way, the key that it begins at, and its last.
     entries: Vec<u8>,
-    keys: Option<(StatementKey, StatementKey)>,
+    first: [u8; 16],
+    last: Option<StatementKey>,
     kept: u64,
     receipts: u64,
 }
@@ -158,7 +166,8 @@ impl<'a> Blocks<'a> {
     pub(super) fn anew(conn: &'a Connection, run: i64) -> rusqlite::Result<Self> {
         conn.execute("DELETE FROM kept WHERE run = ?1", [run])?;
         conn.execute("DELETE FROM receipt WHERE run = ?1", [run])?;
-        Ok(Self { conn, run, entries: Vec::with_capacity(ENTRIES * BYTES + 4), keys: None, kept: 0, receipts: 0 })
+        let entries = Vec::with_capacity(ENTRIES * BYTES + NEXT + 4);
+        Ok(Self { conn, run, entries, first: LEAST, last: None, kept: 0, receipts: 0 })
     }
 
     /// What stands for a TransId; where it is no UUID, that is a row.
@@ -181,12 +190,13 @@ impl<'a> Blocks<'a> {
         content: ContentDigest,
         dispatch: Dispatch,
     ) -> rusqlite::Result<()> {
-        debug_assert!(self.keys.is_none_or(|(_, last)| last <= key));
+        debug_assert!(self.last.is_none_or(|last| last <= key));
         let is_full = self.entries.len() >= ENTRIES * BYTES;
-        if is_full && self.keys.is_some_and(|(_, last)| last != key) {
-            self.write()?;
+        if is_full && self.last.is_some_and(|last| last != key) {
+            self.write(key.0)?;
+            self.first = key.0;
         }
-        self.keys = Some((self.keys.map_or(key, |(first, _)| first), key));
+        self.last = Some(key);
         self.entries.extend_from_slice(&key.0);
         self.entries.extend_from_slice(&content.0);
         dispatch.put(&mut self.entries);
@@ -196,16 +206,19 @@ impl<'a> Blocks<'a> {
 
     /// Writes the last block; how many entries there are.
     pub(super) fn finish(mut self) -> rusqlite::Result<u64> {
-        self.write()?;
+        if self.kept > 0 {
+            self.write(GREATEST)?;
+        }
         Ok(self.kept)
     }
 
-    fn write(&mut self) -> rusqlite::Result<()> {
-        let Some((first, _)) = self.keys.take() else { return Ok(()) };
+    /// Writes the block under way, after which the next begins with this key.
+    fn write(&mut self, next: [u8; 16]) -> rusqlite::Result<()> {
+        self.entries.extend_from_slice(&next);
         summed::add(self.run, &mut self.entries);
         self.conn.prepare_cached("INSERT INTO kept(run, first, entries) VALUES (?1, ?2, ?3)")?.execute(params![
             self.run,
-            first.0,
+            self.first,
             self.entries
         ])?;
         self.entries.clear();
@@ -213,39 +226,79 @@ impl<'a> Blocks<'a> {
     }
 }
 
-/// Gives what merged runs, other than `run_id`, know of one key. *Cost*: a few seeks a run.
+/// A run that was merged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Merged {
+    pub number: i64,
+    /// How many entries it has.
+    pub taken: i64,
+}
+
+/// One of a run's blocks, as it lies on disk.
+struct Block(Vec<u8>);
+
+impl Block {
+    /// The block that has this key's entries, if there are any; `None` for a run that has nothing.
+    ///
+    /// *Errors*: it is missing, or not what was written.
+    fn of(conn: &Connection, run: Merged, key: &StatementKey) -> rusqlite::Result<Option<Self>> {
+        let found = conn
+            .prepare_cached(
+                "SELECT first, entries FROM kept WHERE run = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1",
+            )?
+            .query_row(params![run.number, key.0], |row| {
+                let block = Self(summed::entries(run.number, row.get_ref(1)?.as_blob()?)?.to_vec());
+                Ok((row.get::<_, [u8; 16]>(0)?, block))
+            })
+            .optional()?;
+        let Some((first, block)) = found else {
+            return if run.taken == 0 { Ok(None) } else { Err(missing(run.number)) };
+        };
+        let begins = first == LEAST || block.entries().first().and_then(key_of) == Some(&first);
+        if begins && block.is_before_next(key) { Ok(Some(block)) } else { Err(missing(run.number)) }
+    }
+
+    fn entries(&self) -> &[[u8; BYTES]] {
+        let entries = self.0.len().saturating_sub(NEXT);
+        self.0.get(..entries).unwrap_or_default().as_chunks().0
+    }
+
+    /// Whether a key that is not before this block is not in a later one either.
+    fn is_before_next(&self, key: &StatementKey) -> bool {
+        self.0.last_chunk::<NEXT>().is_some_and(|next| key.0 < *next || *next == GREATEST)
+    }
+}
+
+fn missing(run: i64) -> rusqlite::Error {
+    summed::damaged(format!("a block of run {run} is missing, or in another's place"))
+}
+
+/// Gives what this merged run, of this id, knows of one key. *Cost*: a few seeks.
 pub(super) fn of_key(
     conn: &Connection,
+    run: Merged,
     run_id: &str,
     key: &StatementKey,
     sink: &mut dyn FnMut(Earlier),
 ) -> rusqlite::Result<()> {
-    // What a reopened run took over before is its journal's to say now.
-    let mut select = conn.prepare_cached(
-        "SELECT r.run_id, r.number, k.entries FROM run r CROSS JOIN kept k ON k.number =
-             (SELECT number FROM kept WHERE run = r.number AND first <= ?1 ORDER BY first DESC LIMIT 1)
-         WHERE r.merged IS NOT NULL AND r.run_id <> ?2 ORDER BY r.number",
-    )?;
-    let mut rows = select.query(params![key.0, run_id])?;
-    while let Some(row) = rows.next()? {
-        let entries = entries(row.get(1)?, row.get_ref(2)?.as_blob()?)?;
-        let from = entries.partition_point(|entry| key_of(entry) < Some(&key.0));
-        for entry in entries.iter().skip(from).take_while(|entry| key_of(entry) == Some(&key.0)) {
-            let Some((content, dispatch)) = rest_of(entry) else { continue };
-            let trans_id = match dispatch.receipt() {
-                Some(Receipt::Uuid(uuid)) => Some(TransId::Uuid(uuid).to_string()),
-                Some(Receipt::Numbered(number)) => numbered(conn, row.get(1)?, number)?,
-                None => None,
-            };
-            sink(Earlier {
-                key: *key,
-                content: ContentDigest(*content),
-                run: row.get(0)?,
-                what: what(dispatch.halves()),
-                at: dispatch.at_ms().and_then(|ms| Timestamp::from_millisecond(ms).ok()),
-                trans_id,
-            });
-        }
+    let Some(block) = Block::of(conn, run, key)? else { return Ok(()) };
+    let entries = block.entries();
+    let from = entries.partition_point(|entry| key_of(entry) < Some(&key.0));
+    for entry in entries.iter().skip(from).take_while(|entry| key_of(entry) == Some(&key.0)) {
+        let Some((content, dispatch)) = rest_of(entry) else { continue };
+        let trans_id = match dispatch.receipt() {
+            Some(Receipt::Uuid(uuid)) => Some(TransId::Uuid(uuid).to_string()),
+            Some(Receipt::Numbered(number)) => numbered(conn, run.number, number)?,
+            None => None,
+        };
+        sink(Earlier {
+            key: *key,
+            content: ContentDigest(*content),
+            run: run_id.to_owned(),
+            what: what(dispatch.halves()),
+            at: dispatch.at_ms().and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+            trans_id,
+        });
     }
     Ok(())
 }
@@ -259,28 +312,19 @@ fn numbered(conn: &Connection, run: i64, number: u64) -> rusqlite::Result<Option
 /// Gives what a run has for each of these statements, which are ascending by key: the statement's place, which halves
 /// left, and whether its content is the same.
 ///
-/// *Cost*: two seeks for each block that one of them falls into.
+/// *Cost*: a seek for each block that one of them falls into.
 pub(super) fn of_statements(
     conn: &Connection,
-    run: i64,
+    run: Merged,
     statements: &[(StatementKey, ContentDigest)],
     sink: &mut dyn FnMut(usize, u8, bool),
 ) -> rusqlite::Result<()> {
-    let mut least = conn.prepare_cached("SELECT min(first) FROM kept WHERE run = ?1")?;
-    let Some(least) = least.query_row([run], |row| row.get::<_, Option<[u8; 16]>>(0))? else { return Ok(()) };
-    let mut select = conn.prepare_cached(
-        "SELECT entries, (SELECT min(first) FROM kept n WHERE n.run = ?1 AND n.first > k.first) FROM kept k
-         WHERE run = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1",
-    )?;
-    let mut from = statements.partition_point(|of| of.0.0 < least);
-    while let Some(asked) = statements.get(from..).filter(|left| !left.is_empty()) {
-        let Some((key, _)) = asked.first() else { break };
-        let mut rows = select.query(params![run, key.0])?;
-        let Some(row) = rows.next()? else { break };
-        let next: Option<[u8; 16]> = row.get(1)?;
-        let count = next.map_or(asked.len(), |next| asked.partition_point(|of| of.0.0 < next));
-        let mut entries = entries(run, row.get_ref(0)?.as_blob()?)?;
-        for (place, (key, content)) in (from..).zip(asked.iter().take(count)) {
+    let mut from = 0;
+    while let Some((key, _)) = statements.get(from) {
+        let Some(block) = Block::of(conn, run, key)? else { return Ok(()) };
+        let mut entries = block.entries();
+        let asked = statements.iter().skip(from).take_while(|of| block.is_before_next(&of.0));
+        for (place, (key, content)) in (from..).zip(asked) {
             let below = entries.iter().take_while(|entry| key_of(entry) < Some(&key.0)).count();
             entries = entries.get(below..).unwrap_or_default();
             // They stay for the next statement, whose key may be the same.
@@ -289,14 +333,11 @@ pub(super) fn of_statements(
                     sink(place, dispatch.halves(), *of == content.0);
                 }
             }
+            // The first is before the next block's, as was seen above.
+            from = place + 1;
         }
-        from += count;
     }
     Ok(())
-}
-
-fn entries(run: i64, row: &[u8]) -> rusqlite::Result<&[[u8; BYTES]]> {
-    Ok(summed::entries(run, row)?.as_chunks().0)
 }
 
 fn key_of(entry: &[u8; BYTES]) -> Option<&[u8; 16]> {
@@ -369,6 +410,10 @@ mod tests {
         conn
     }
 
+    fn all(run: i64, runs: &[(bool, Sent)]) -> Merged {
+        Merged { number: run, taken: runs[run as usize - 1].1.len() as i64 }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -382,7 +427,10 @@ mod tests {
             // The first run asks.
             for number in 0..62 {
                 let mut found = Vec::new();
-                of_key(&conn, "run 1", &key(number), &mut |earlier| found.push(earlier)).unwrap();
+                for (run, _) in (1..).zip(&runs).skip(1).filter(|(_, (merged, _))| *merged) {
+                    of_key(&conn, all(run, &runs), &format!("run {run}"), &key(number), &mut |earlier| found.push(earlier))
+                        .unwrap();
+                }
                 let mut wanted = Vec::new();
                 for (run, (_, sent)) in (1..).zip(&runs).skip(1).filter(|(_, (merged, _))| *merged) {
                     for ((key, content), (halves, at, trans_id)) in sent.iter().filter(|(of, _)| of.0 == key(number)) {
@@ -402,7 +450,7 @@ mod tests {
             let asked: Vec<_> = asked.iter().map(|of| (key(of.0), ContentDigest([of.1; 16]))).collect();
             for (run, (_, sent)) in (1..).zip(&runs) {
                 let mut found = Vec::new();
-                of_statements(&conn, run, &asked, &mut |place, halves, same| found.push((place, halves, same))).unwrap();
+                of_statements(&conn, all(run, &runs), &asked, &mut |place, halves, same| found.push((place, halves, same))).unwrap();
                 let mut wanted = Vec::new();
                 for (place, of) in asked.iter().enumerate() {
                     let of_key = sent.iter().filter(|(sent, _)| sent.0 == of.0);
@@ -416,13 +464,14 @@ mod tests {
         #[test]
         fn blocks_break_between_keys(sent in sent()) {
             let conn = register(&[(true, sent)]);
-            let mut select = conn.prepare("SELECT first, entries, run FROM kept ORDER BY first").unwrap();
+            let mut select = conn.prepare("SELECT first, entries FROM kept ORDER BY first").unwrap();
             let mut rows = select.query([]).unwrap();
             let mut before = None;
             while let Some(row) = rows.next().unwrap() {
-                let all = entries(row.get(2).unwrap(), row.get_ref(1).unwrap().as_blob().unwrap()).unwrap().to_vec();
-                let keys: Vec<[u8; 16]> = all.iter().map(|entry| *key_of(entry).unwrap()).collect();
-                prop_assert_eq!(keys.first().copied(), Some(row.get::<_, [u8; 16]>(0).unwrap()));
+                let block = Block(summed::entries(1, row.get_ref(1).unwrap().as_blob().unwrap()).unwrap().to_vec());
+                let keys: Vec<[u8; 16]> = block.entries().iter().map(|entry| *key_of(entry).unwrap()).collect();
+                let first = if before.is_none() { LEAST } else { keys[0] };
+                prop_assert_eq!(first, row.get::<_, [u8; 16]>(0).unwrap());
                 prop_assert!(before < keys.first().copied());
                 let fits = keys.iter().take_while(|key| Some(*key) != keys.last()).count() < ENTRIES;
                 prop_assert!(keys.is_sorted() && fits);
@@ -449,23 +498,52 @@ mod tests {
     /// Else it would be sent again.
     #[test]
     fn what_a_disk_has_changed_is_told() {
-        let key = StatementKey([7; 16]);
-        let conn = register(&[(true, [((key, ContentDigest([1; 16])), (1, None, None))].into_iter().collect())]);
-        let asked = [(key, ContentDigest([1; 16]))];
+        let numbered = |number: u8| StatementKey([number; 16]);
+        let sent: Sent = (1..=200_u8).map(|of| ((numbered(of), ContentDigest([1; 16])), (1, None, None))).collect();
+        let asked: Vec<_> = sent.keys().copied().collect();
         let known = |conn: &Connection| {
-            let mut known = 0;
-            of_key(conn, "other", &key, &mut |_| known += 1)?;
-            of_statements(conn, 1, &asked, &mut |_, _, _| known += 1)?;
-            Ok::<_, rusqlite::Error>(known)
+            let run = Merged { number: 1, taken: 200 };
+            let (mut one_by_one, mut together) = (0, 0);
+            asked.iter().try_for_each(|(key, _)| of_key(conn, run, "run 1", key, &mut |_| one_by_one += 1))?;
+            of_statements(conn, run, &asked, &mut |_, _, same| together += usize::from(same))?;
+            assert_eq!(one_by_one, together);
+            Ok::<_, rusqlite::Error>(together)
         };
-        assert_eq!(known(&conn).unwrap(), 2);
-        let row: Vec<u8> = conn.query_row("SELECT entries FROM kept", [], |row| row.get(0)).unwrap();
-        for bit in 0..8 * row.len() {
-            let mut changed = row.clone();
-            changed[bit / 8] ^= 1 << (bit % 8);
-            conn.execute("UPDATE kept SET entries = ?1", [changed]).unwrap();
-            assert!(known(&conn).is_err(), "bit {bit}");
+        let conn = register(&[(true, sent.clone())]);
+        assert_eq!(known(&conn).unwrap(), asked.len());
+        let blocks: i64 = conn.query_row("SELECT count(*) FROM kept", [], |row| row.get(0)).unwrap();
+        assert_eq!(blocks, 3);
+        let mut changes =
+            vec!["run = 3 - run".to_owned(), "entries = x''".to_owned(), "number = 4 - number".to_owned()];
+        changes.extend((0..4026).step_by(7).map(|at| {
+            format!("entries = CAST(substr(entries, 1, {at}) || x'a5' || substr(entries, {at} + 2) AS BLOB)")
+        }));
+        changes.extend((0..16).flat_map(|at| {
+            ["00", "7f", "ff"].map(|byte| {
+                format!("first = CAST(substr(first, 1, {at}) || x'{byte}' || substr(first, {at} + 2) AS BLOB)")
+            })
+        }));
+        for change in changes {
+            for number in 1..=blocks {
+                conn.execute_batch(&format!("BEGIN; UPDATE OR IGNORE kept SET {change} WHERE number = {number}"))
+                    .unwrap();
+                // Told, or without any consequence.
+                assert!(known(&conn).is_err() || known(&conn).unwrap() == asked.len(), "{change} of {number}");
+                conn.execute_batch("ROLLBACK").unwrap();
+            }
         }
+        for number in 1..=blocks {
+            conn.execute_batch(&format!("BEGIN; DELETE FROM kept WHERE number = {number}")).unwrap();
+            assert!(known(&conn).is_err(), "{number}");
+            conn.execute_batch("ROLLBACK").unwrap();
+        }
+        // Two exchanged.
+        conn.execute_batch(
+            "CREATE TEMP TABLE two AS SELECT number, entries FROM kept WHERE number > 1;
+             UPDATE kept SET entries = (SELECT entries FROM two WHERE number = 5 - kept.number) WHERE number > 1",
+        )
+        .unwrap();
+        assert!(known(&conn).is_err());
     }
 
     /// What makes a seek one page.
