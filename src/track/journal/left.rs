@@ -240,7 +240,11 @@ mod tests {
     }
 
     fn trans_id_of(ordinal: u64) -> String {
-        if ordinal % 2 == 0 { format!("T-{ordinal}") } else { format!("00000000-0000-4000-8000-{ordinal:012}") }
+        if ordinal.is_multiple_of(2) {
+            format!("T-{ordinal}")
+        } else {
+            format!("00000000-0000-4000-8000-{ordinal:012}")
+        }
     }
 
     fn content(number: u8) -> ContentDigest {
