@@ -209,8 +209,23 @@ impl Cause {
 
     /// Whether the disk does not give back what was written.
     fn is_damage(&self) -> bool {
-        let error = self.0.downcast_ref::<rusqlite::Error>();
-        error.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::DatabaseCorrupt)
+        use rusqlite::Error::{
+            FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows, Utf8Error,
+        };
+        let Some(error) = self.0.downcast_ref::<rusqlite::Error>() else { return false };
+        match error.sqlite_error_code() {
+            Some(code) => {
+                matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation)
+            }
+            None => matches!(
+                error,
+                FromSqlConversionFailure(..)
+                    | IntegralValueOutOfRange(..)
+                    | InvalidColumnType(..)
+                    | QueryReturnedNoRows
+                    | Utf8Error(..)
+            ),
+        }
     }
 }
 
@@ -228,7 +243,11 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
+        match self.0.downcast_ref() {
+            // Its text says what its source would say again.
+            Some(rusqlite::Error::SqliteFailure(_, Some(_))) => None,
+            _ => self.0.source(),
+        }
     }
 }
 

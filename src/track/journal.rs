@@ -753,6 +753,7 @@ fn quick_check(conn: &Connection, file: &Path) -> Result<(), TrackError> {
         "resend",
         "paper_queue",
         "bundle",
+        "event",
         "tally",
     ];
     for table in small {

@@ -206,13 +206,7 @@ impl Register {
             return Err(TrackError::KeyOther { file });
         }
         if is_old {
-            // A run of an earlier version that has not been merged can be gone on with by that version alone, which must be
-            // able to open the register then.
-            for run in register.unmerged()? {
-                if let Err(error @ TrackError::Format { .. }) = JournalReader::open(&run.folder) {
-                    return Err(error);
-                }
-            }
+            register.needs_no_earlier_version()?;
             migration::take_over(&register.conn).map_err(|error| {
                 TrackError::storage(format!("bring the register {} to its new format", file.display()), error)
             })?;
@@ -244,6 +238,26 @@ impl Register {
         }
         self.conn.execute_batch("COMMIT")?;
         Ok(tables > 0 || may)
+    }
+
+    /// Sees that no run of an earlier version has anything left to do: that version alone can do it, and must be able to open
+    /// the register then. Such runs are those that have not ended, and those with something in doubt that a person may
+    /// settle yet.
+    fn needs_no_earlier_version(&self) -> Result<(), TrackError> {
+        let failed = |error| TrackError::storage("read the runs of the register", error);
+        let doubts = || -> rusqlite::Result<Vec<PathBuf>> {
+            self.conn
+                .prepare("SELECT DISTINCT r.folder FROM sent s JOIN run r ON r.number = s.run WHERE s.what = ?1")?
+                .query_map([DOUBT], |row| Ok(OsString::from_vec(row.get(0)?).into()))?
+                .collect()
+        };
+        let unmerged = self.unmerged()?.into_iter().map(|run| run.folder);
+        for folder in unmerged.chain(doubts().map_err(failed)?) {
+            if let Err(error @ TrackError::Format { .. }) = JournalReader::open(&folder) {
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Names a run, durably, before anything of it is sent: from now on its journal counts, until it is merged.
@@ -740,6 +754,16 @@ mod tests {
             assert_eq!(format(&super::file(place.installation.state()), None), migration::FROM);
         }
         format(&file, Some(now));
+        // It ends, with one in doubt that nobody has settled.
+        finish(&place.open("run"));
+        back_to_format_1(&Register::open(&place.installation).unwrap());
+        format(&file, Some(now - 1));
+        assert!(matches!(Register::open(&place.installation), Err(TrackError::Format { .. })));
+        format(&file, Some(now));
+        wait(place.open("run").settle(vec![2], Settlement::Delivered, String::new())).unwrap();
+        place.open("run").finish().unwrap();
+        back_to_format_1(&Register::open(&place.installation).unwrap());
+        format(&file, Some(now - 1));
         Register::open(&place.installation).unwrap();
         assert_eq!(format(&super::file(place.installation.state()), None), FORMAT);
     }

@@ -1,4 +1,4 @@
-//! Rows of packed entries, each with a sum over its bytes: what a disk has changed is found by whoever reads it.
+//! Rows with a sum over their bytes: what a disk has changed is found by whoever reads it.
 //!
 //! The database keeps no sums of its own, and a blob in which a bit has turned reads as well as before: a digest that is
 //! another's, a delivery that never was. The sum covers a number too, by which a row in another's place is found.
@@ -21,6 +21,19 @@ pub(super) fn entries(number: i64, row: &[u8]) -> rusqlite::Result<&[u8]> {
     whole.map(|(entries, _)| entries).ok_or_else(changed)
 }
 
+/// The sum of a row of numbers, its own among them.
+pub(super) fn of(numbers: &[i64]) -> i64 {
+    let mut hasher = crc32fast::Hasher::new();
+    numbers.iter().for_each(|number| hasher.update(&number.to_le_bytes()));
+    hasher.finalize().into()
+}
+
+/// Sees that a row of numbers is as it was written.
+pub(super) fn check(numbers: &[i64], sum: i64) -> rusqlite::Result<()> {
+    let changed = || damaged(format!("a row of numbers has been changed on the disk, or in memory: {numbers:?}"));
+    if of(numbers) == sum { Ok(()) } else { Err(changed()) }
+}
+
 /// What is told where the disk does not give back what was written, as SQLite tells it of its own pages. It is free of
 /// personal data.
 pub(super) fn damaged(what: String) -> rusqlite::Error {
@@ -40,6 +53,16 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn a_turned_bit_of_a_number_is_found(mut numbers in prop::collection::vec(any::<i64>(), 1..8), at: usize, bit in 0..64) {
+            let sum = of(&numbers);
+            prop_assert!(check(&numbers, sum).is_ok());
+            prop_assert!(check(&numbers, sum ^ 1).is_err());
+            let at = at % numbers.len();
+            numbers[at] ^= 1_i64 << bit;
+            prop_assert!(check(&numbers, sum).is_err());
+        }
+
         #[test]
         fn what_was_written_is_read(number: i64, entries_ in prop::collection::vec(any::<u8>(), 0..100)) {
             let mut row = entries_.clone();

@@ -184,7 +184,7 @@ pub(super) fn routed(
         for (ordinal, place, route) in waits {
             let address = match addresses.entry(route.address) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => unknown.insert(word(conn, route.address)?),
+                Entry::Vacant(unknown) => unknown.insert(text(conn, route.address)?),
             };
             let mut routed = Routed {
                 work: keys.work_of(conn, ordinal)?,
@@ -207,12 +207,58 @@ pub(super) fn routed(
     query().map_err(unreadable("an operator's queue"))
 }
 
-fn word(conn: &Connection, number: i64) -> rusqlite::Result<String> {
-    conn.prepare_cached("SELECT value FROM word WHERE number = ?1")?.query_row([number], |row| text(row, 0))
+/// The word of this number.
+fn word(conn: &Connection, number: i64) -> rusqlite::Result<Vec<u8>> {
+    conn.prepare_cached("SELECT value FROM word WHERE number = ?1")?
+        .query_row([number], |row| Ok(summed::entries(number, row.get_ref(0)?.as_blob()?)?.to_vec()))
 }
 
-fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
-    String::from_utf8(row.get(column)?).map_err(|error| rusqlite::Error::Utf8Error(column, error.utf8_error()))
+/// All words with their numbers.
+pub(super) fn words(conn: &Connection) -> rusqlite::Result<HashMap<Vec<u8>, i64>> {
+    let mut all = conn.prepare("SELECT number, value FROM word")?;
+    let word = |row: &Row<'_>| {
+        let number = row.get(0)?;
+        Ok((summed::entries(number, row.get_ref(1)?.as_blob()?)?.to_vec(), number))
+    };
+    all.query_map([], word)?.collect()
+}
+
+/// A word that is a text.
+fn text(conn: &Connection, number: i64) -> rusqlite::Result<String> {
+    String::from_utf8(word(conn, number)?).map_err(|_| summed::damaged(format!("word {number} is no text")))
+}
+
+/// A word that is a digest.
+fn digest(conn: &Connection, number: i64) -> rusqlite::Result<[u8; 32]> {
+    word(conn, number)?.try_into().map_err(|_| summed::damaged(format!("word {number} is no digest")))
+}
+
+/// What an intent has in common with many: operator, and the words for address, date of the seal, certificates of sender
+/// and mediator; version of the renderer.
+pub(super) type Manner = [i64; 6];
+
+const MANNER: &str =
+    "SELECT number, operator, address, seal_date, sender_cert, mediator_cert, renderer, sum FROM manner";
+
+/// A row of [`MANNER`].
+fn manner_of(row: &Row<'_>) -> rusqlite::Result<(i64, Manner)> {
+    let mut all = [0; 7];
+    all.iter_mut().enumerate().try_for_each(|(column, to)| row.get(column).map(|number| *to = number))?;
+    summed::check(&all, row.get(7)?)?;
+    let [number, manner @ ..] = all;
+    Ok((number, manner))
+}
+
+/// All manners with their numbers.
+pub(super) fn manners(conn: &Connection) -> rusqlite::Result<HashMap<Manner, u32>> {
+    let mut all = conn.prepare(MANNER)?;
+    let numbered = |row: &Row<'_>| manner_of(row).and_then(|(_, manner)| Ok((manner, row.get(0)?)));
+    all.query_map([], numbered)?.collect()
+}
+
+/// The manner of this number.
+pub(super) fn manner(conn: &Connection, number: u32) -> rusqlite::Result<Manner> {
+    conn.prepare_cached(&format!("{MANNER} WHERE number = ?1"))?.query_row([number], |row| Ok(manner_of(row)?.1))
 }
 
 /// The last request of a statement that has one under way.
@@ -250,7 +296,7 @@ pub(super) fn open_intents(conn: &Connection, keys: &Keys<'_>) -> Result<Vec<Ope
         let ordered = resends(conn)?;
         let all = flights(conn)?.into_iter().map(|flight| {
             let reason = ordered.get(&flight.ordinal).copied().unwrap_or(Reason::None);
-            opened(conn, keys, flight.intent, reason)
+            opened(conn, keys, flight.ordinal, flight.intent, reason)
         });
         let all = all.collect::<rusqlite::Result<Vec<_>>>();
         moment.finish().and(all)
@@ -266,11 +312,13 @@ pub(super) fn in_doubt(
 ) -> Result<Vec<OpenIntent>, TrackError> {
     let query = || {
         let moment = conn.unchecked_transaction()?;
-        let mut select =
-            conn.prepare_cached("SELECT intent, reason FROM doubt WHERE ordinal > ?1 ORDER BY ordinal LIMIT ?2")?;
+        let mut select = conn
+            .prepare_cached("SELECT ordinal, intent, reason FROM doubt WHERE ordinal > ?1 ORDER BY ordinal LIMIT ?2")?;
         let all = select
-            .query_map([after as i64, limit as i64], |row| Ok((row.get(0)?, reason_of(row.get(1)?))))?
-            .map(|of| of.and_then(|(intent, reason)| opened(conn, keys, intent, reason)))
+            .query_map([after as i64, limit as i64], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get(1)?, reason_of(row.get(2)?)))
+            })?
+            .map(|of| of.and_then(|(ordinal, intent, reason)| opened(conn, keys, ordinal as u64, intent, reason)))
             .collect::<rusqlite::Result<_>>();
         drop(select);
         moment.finish().and(all)
@@ -278,34 +326,44 @@ pub(super) fn in_doubt(
     unsealed(conn, keys, query().map_err(unreadable("what is in doubt"))?)
 }
 
+/// The intent of this number, which is of this statement. *Errors*: it is missing, or another's.
+pub(super) fn intent_of(ordinal: u64, number: i64, found: Option<Intended>) -> rusqlite::Result<Intended> {
+    match found {
+        Some(entry) if entry.ordinal == ordinal => Ok(entry),
+        Some(_) => Err(summed::damaged(format!("intent {number} is not of statement {ordinal}"))),
+        None => Err(log::missing(number)),
+    }
+}
+
 /// The request of this number, its secrets still sealed, and its statement.
-fn opened(conn: &Connection, keys: &Keys<'_>, number: i64, reason: Reason) -> rusqlite::Result<OpenIntent> {
-    let entry: Intended = log::entry(conn, number)?.ok_or_else(|| log::missing(number))?;
+fn opened(
+    conn: &Connection,
+    keys: &Keys<'_>,
+    ordinal: u64,
+    number: i64,
+    reason: Reason,
+) -> rusqlite::Result<OpenIntent> {
+    let entry = intent_of(ordinal, number, log::entry(conn, number)?)?;
     let sealed = conn
         .prepare_cached("SELECT sealed FROM secret WHERE intent = ?1")?
         .query_row([number], |row| row.get(0))
         .optional()?;
-    let mut manner = conn.prepare_cached(
-        "SELECT n.operator, a.value, d.value, c.value, m.value, n.renderer
-         FROM manner n JOIN word a ON a.number = n.address JOIN word d ON d.number = n.seal_date
-         JOIN word c ON c.number = n.sender_cert JOIN word m ON m.number = n.mediator_cert WHERE n.number = ?1",
-    )?;
-    let intent = manner.query_row([entry.manner], |row| {
-        Ok(Intent {
-            ordinal: entry.ordinal,
-            attempt: entry.attempt,
-            operator: row.get(0)?,
-            address: text(row, 1)?,
-            at: moment_of(entry.at)?,
-            seal_date: text(row, 2)?,
-            sender_cert: row.get(3)?,
-            mediator_cert: row.get(4)?,
-            renderer: row.get(5)?,
-            content_secrets: sealed,
-            request_digest: entry.request_digest,
-            message_id: entry.message_id,
-        })
-    })?;
+    let [operator, address, seal_date, sender_cert, mediator_cert, renderer] = manner(conn, entry.manner)?;
+    let small = |number: i64| u32::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, number));
+    let intent = Intent {
+        ordinal: entry.ordinal,
+        attempt: entry.attempt,
+        operator: u16::try_from(operator).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, operator))?,
+        address: text(conn, address)?,
+        at: moment_of(entry.at)?,
+        seal_date: text(conn, seal_date)?,
+        sender_cert: digest(conn, sender_cert)?,
+        mediator_cert: digest(conn, mediator_cert)?,
+        renderer: small(renderer)?,
+        content_secrets: sealed,
+        request_digest: entry.request_digest,
+        message_id: entry.message_id,
+    };
     Ok(OpenIntent { work: keys.work_of(conn, entry.ordinal)?, intent, reason })
 }
 

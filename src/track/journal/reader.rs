@@ -438,12 +438,13 @@ impl JournalReader {
                 }));
             }
             all.sort_unstable_by_key(|of| of.0);
-            let mut operator = self.conn.prepare("SELECT operator FROM manner WHERE number = ?1")?;
             let each = all.into_iter().map(|(ordinal, number, reason)| {
-                let entry: Intended = log::entry(&self.conn, number)?.ok_or_else(|| log::missing(number))?;
+                let entry = pages::intent_of(ordinal as u64, number, log::entry(&self.conn, number)?)?;
+                let [operator, ..] = pages::manner(&self.conn, entry.manner)?;
                 Ok(InDoubtSeen {
                     ordinal: ordinal as u64,
-                    operator: operator.query_row([entry.manner], |row| row.get(0))?,
+                    operator: u16::try_from(operator)
+                        .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, operator))?,
                     attempt: entry.attempt,
                     message_id: entry.message_id,
                     at: Timestamp::from_millisecond(entry.at).unwrap_or_default(),

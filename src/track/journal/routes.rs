@@ -1,5 +1,6 @@
 //! Where FaR has said that statements go: a row for all that one answer sends to one address, only ever added to.
 
+use crate::track::summed;
 use rusqlite::{Connection, params};
 
 /// The most routes that a place can tell apart.
@@ -22,11 +23,17 @@ pub(super) struct Routes(Vec<Route>);
 impl Routes {
     /// Reads on.
     pub(super) fn read(&mut self, conn: &Connection) -> rusqlite::Result<()> {
-        let mut select =
-            conn.prepare_cached("SELECT operator, address, looked_up FROM route WHERE number >= ?1 ORDER BY number")?;
+        let mut select = conn.prepare_cached(
+            "SELECT number, operator, address, looked_up, sum FROM route WHERE number >= ?1 ORDER BY number",
+        )?;
         let mut rows = select.query([self.0.len() as i64])?;
         while let Some(row) = rows.next()? {
-            self.0.push(Route { operator: row.get(0)?, address: row.get(1)?, looked_up: row.get(2)? });
+            let [number, operator, address, looked_up] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+            summed::check(&[number, operator, address, looked_up], row.get(4)?)?;
+            if number != self.0.len() as i64 {
+                return Err(summed::damaged(format!("route {} is missing", self.0.len())));
+            }
+            self.0.push(Route { operator, address, looked_up });
         }
         Ok(())
     }
@@ -37,8 +44,16 @@ impl Routes {
         if number > MOST {
             return Err(rusqlite::Error::IntegralValueOutOfRange(0, number as i64));
         }
-        conn.prepare_cached("INSERT INTO route(number, operator, address, looked_up) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![number as i64, route.operator, route.address, route.looked_up])?;
+        conn.prepare_cached(
+            "INSERT INTO route(number, operator, address, looked_up, sum) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            number as i64,
+            route.operator,
+            route.address,
+            route.looked_up,
+            summed::of(&[number as i64, route.operator, route.address, route.looked_up])
+        ])?;
         self.0.push(route);
         Ok(number as u32)
     }

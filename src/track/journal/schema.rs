@@ -58,11 +58,11 @@ CREATE TABLE also(ordinal INT, person BLOB, PRIMARY KEY(ordinal, person)) WITHOU
 CREATE TABLE person(first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE protected(person BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE place(block INTEGER PRIMARY KEY, places BLOB NOT NULL);
-CREATE TABLE route(number INTEGER PRIMARY KEY, operator INT, address INT, looked_up INT);
+CREATE TABLE route(number INTEGER PRIMARY KEY, operator INT, address INT, looked_up INT, sum INT);
 CREATE TABLE tried(ordinal INTEGER PRIMARY KEY, attempts INT, not_before INT, not_delivered INT);
 CREATE TABLE manner(
     number INTEGER PRIMARY KEY, operator INT, address INT, seal_date INT, sender_cert INT, mediator_cert INT,
-    renderer INT);
+    renderer INT, sum INT);
 CREATE TABLE intent(first INTEGER PRIMARY KEY, entries BLOB NOT NULL);
 CREATE TABLE secret(intent INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
 CREATE TABLE digital(first INTEGER PRIMARY KEY, entries BLOB NOT NULL);

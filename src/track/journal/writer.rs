@@ -20,7 +20,7 @@ use super::ends::{self, Ended, More, PaperEnded};
 use super::intents::Intended;
 use super::log::Log;
 use super::mark::Mark;
-use super::pages;
+use super::pages::{self, Manner};
 use super::places::{At, Place, Places};
 use super::routes::Routes;
 use super::schema::queue;
@@ -118,10 +118,6 @@ struct Flight {
     /// Left open by an earlier process: nobody waits for its answer any more.
     left: bool,
 }
-
-/// What an intent has in common with many: operator, and the words for address, date of the seal, certificates of sender
-/// and mediator; version of the renderer.
-type Manner = [i64; 6];
 
 /// The manner of an operator's last intent, as intents have it: comparing is cheaper than looking four words up.
 struct LastManner {
@@ -250,18 +246,11 @@ impl<'c> Writer<'c> {
         }
         // What an earlier process did tells nothing of this one.
         self.conn.execute("DELETE FROM meta WHERE name = 'pulse'", [])?;
-        let mut words = self.conn.prepare("SELECT value, number FROM word")?;
-        self.words = words.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        self.words = pages::words(self.conn)?;
         self.intents = Log::read(self.conn)?;
         self.ends = Log::read(self.conn)?;
         self.paper_ends = Log::read(self.conn)?;
-        let mut manners = self
-            .conn
-            .prepare("SELECT operator, address, seal_date, sender_cert, mediator_cert, renderer, number FROM manner")?;
-        let manners = manners.query_map([], |row| {
-            Ok(([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?], row.get(6)?))
-        })?;
-        self.manners = manners.collect::<Result<_, _>>()?;
+        self.manners = pages::manners(self.conn)?;
         self.routes.read(self.conn)?;
         if self.phase != Phase::Intake {
             let statements = pages::meta::<i64>(self.conn, "statements")?.unwrap_or(0);

@@ -3,6 +3,7 @@
 use super::super::codes::reason_of;
 use super::super::ends::{Ended, More};
 use super::super::intents::Intended;
+use super::super::pages;
 use super::super::places::{At, Place};
 use super::super::routes::Route;
 use super::super::schema::{kind, queue};
@@ -13,8 +14,8 @@ use super::{Flight, LastManner, Manner, Writer};
 use crate::domain::Reason;
 use crate::track::TrackError;
 use crate::track::halves::Digital;
+use crate::track::summed;
 use jiff::Timestamp;
-use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -220,7 +221,8 @@ impl Writer<'_> {
 
     /// A statement that ended in doubt.
     pub(super) fn doubt(&self, ordinal: i64) -> rusqlite::Result<Option<(Flight, Reason)>> {
-        self.conn
+        let found = self
+            .conn
             .prepare_cached("SELECT route, attempts, intent, paper, reason FROM doubt WHERE ordinal = ?1")?
             .query_row([ordinal], |row| {
                 let flight = Flight {
@@ -232,7 +234,15 @@ impl Writer<'_> {
                 };
                 Ok((flight, reason_of(row.get(4)?)))
             })
-            .optional()
+            .optional()?;
+        match found {
+            Some((flight, _)) => {
+                let intent = self.intents.get(self.conn, flight.intent)?;
+                pages::intent_of(ordinal as u64, flight.intent, intent)?;
+                Ok(found)
+            }
+            None => Ok(None),
+        }
     }
 
     fn same_request(&self, flight: &Flight, intent: &Intent) -> rusqlite::Result<bool> {
@@ -276,12 +286,14 @@ impl Writer<'_> {
         let number = match self.manners.get(&manner) {
             Some(number) => *number,
             None => {
+                let number = self.manners.len() as i64 + 1;
+                let [operator, address, seal_date, sender_cert, mediator_cert, renderer] = manner;
+                let sum = summed::of(&[number, operator, address, seal_date, sender_cert, mediator_cert, renderer]);
                 self.run_cached(
-                    "INSERT INTO manner(operator, address, seal_date, sender_cert, mediator_cert, renderer)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    manner,
+                    "INSERT INTO manner(number, operator, address, seal_date, sender_cert, mediator_cert, renderer, sum)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    [number, operator, address, seal_date, sender_cert, mediator_cert, renderer, sum],
                 )?;
-                let number = self.conn.last_insert_rowid();
                 u32::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, number))?
             }
         };
@@ -455,8 +467,10 @@ impl Writer<'_> {
         if let Some(number) = self.words.get(value) {
             return Ok(*number);
         }
-        self.run_cached("INSERT INTO word(value) VALUES (?1)", [Value::Blob(value.to_vec())])?;
-        let number = self.conn.last_insert_rowid();
+        let number = self.words.len() as i64 + 1;
+        let mut row = value.to_vec();
+        summed::add(number, &mut row);
+        self.run_cached("INSERT INTO word(number, value) VALUES (?1, ?2)", params![number, row])?;
         self.words.insert(value.to_vec(), number);
         Ok(number)
     }
