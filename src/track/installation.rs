@@ -122,18 +122,25 @@ impl Installation {
 
     /// Whether key and register are there, for who makes and opens neither.
     ///
-    /// *Errors*: those for which [`Installation::open`], or a run after it, would refuse either.
+    /// *Errors*: those for which [`Installation::open`], or a run after it, would refuse either. *Cost*: reads the register
+    /// through, a tenth of a second for a million statements that were sent.
     pub fn is_made(settings: &config::Installation) -> Result<bool, TrackError> {
         let register = super::register::file(&settings.state);
-        let has_key = read_key(&settings.key_file)?.is_some();
-        if !has_key && register.exists() {
+        let key = read_key(&settings.key_file)?;
+        if key.is_none() && register.exists() {
             return Err(TrackError::KeyLost { file: settings.key_file.clone(), state: register });
         }
         let is_missing = super::register::is_missing(&register);
         if is_missing && (used_mark(&settings.key_file).exists() || !super::register::is_unused(&settings.state)) {
             return Err(TrackError::RegisterLost { file: register });
         }
-        Ok(has_key && !is_missing)
+        match key {
+            Some(key) if !is_missing => {
+                let installation = Self::with_key(&key, settings.state.clone())?;
+                super::register::examine(&register, installation.key_check()).map(|()| true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// The files that an installation keeps for itself, beside its key: the register with what SQLite has beside it, the

@@ -83,7 +83,9 @@ pub use reader::{
     AttemptSeen, BundleSeen, Event, InDoubtSeen, JournalReader, OperatorTally, Seen, StatementSeen, Tally, Tempo,
 };
 pub use rows::*;
-pub(in crate::track) use schema::{APPLICATION, check as check_format, connect, take_over, use_wal};
+pub(in crate::track) use schema::{
+    APPLICATION, check as check_format, connect, reading as read_only, take_over, use_wal,
+};
 pub use writer::{ENOUGH as GROUP_ENOUGH, WINDOW as GROUP_WINDOW, WINDOWS as GROUP_WINDOWS};
 
 use super::error::{Cause, TrackError};

@@ -24,6 +24,7 @@ pub(super) use blocks::{Dispatch, Receipt};
 use super::error::{Outdated, TrackError};
 use super::installation::{Installation, private_folder};
 use super::journal::{self, Journal, JournalReader, KeyState, Phase};
+use super::summed;
 use crate::domain::{ContentDigest, StatementKey};
 use blocks::{Blocks, Merged};
 use jiff::Timestamp;
@@ -61,6 +62,36 @@ pub(super) fn is_unused(state: &Path) -> bool {
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     };
     !locks && !state.join("audit.ndjson").exists()
+}
+
+/// Sees, without changing anything, that a register is what was written, and that the runs which it asks can be asked.
+pub(super) fn examine(file: &Path, key_check: &str) -> Result<(), TrackError> {
+    let failed = |error| TrackError::storage(format!("read the register {}", file.display()), error);
+    let conn = journal::read_only(file, None).map_err(failed)?;
+    let is_old = journal::check_format(&conn, file, migration::FROM).is_ok();
+    if !is_old {
+        journal::check_format(&conn, file, FORMAT)?;
+    }
+    let said: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    if said != "ok" {
+        return Err(failed(summed::damaged(said)));
+    }
+    let known: Option<String> = conn
+        .query_row("SELECT value FROM meta WHERE name = 'key_check'", [], |row| row.get(0))
+        .optional()
+        .map_err(failed)?;
+    if known.as_deref() != Some(key_check) {
+        return Err(TrackError::KeyOther { file: file.to_path_buf() });
+    }
+    if is_old {
+        needs_no_earlier_version(&conn)?;
+    } else {
+        blocks::examine(&conn).map_err(failed)?;
+    }
+    for run in unmerged(&conn)? {
+        run.journal()?;
+    }
+    Ok(())
 }
 
 /// What an earlier run knows of a statement key.
@@ -152,6 +183,18 @@ struct Named {
     folder: PathBuf,
 }
 
+impl Named {
+    /// Its journal. *Errors*: [`TrackError::RunGone`] where its folder does not hold it.
+    fn journal(&self) -> Result<JournalReader, TrackError> {
+        let gone = || TrackError::RunGone { run: self.run_id.clone(), folder: self.folder.clone() };
+        let journal = JournalReader::open(&self.folder).map_err(|error| match error {
+            TrackError::NoRun { .. } => gone(),
+            other => other,
+        })?;
+        if journal.run_id() == self.run_id { Ok(journal) } else { Err(gone()) }
+    }
+}
+
 impl Register {
     /// Opens the register, making it at first use. One of format 1 becomes one of this format.
     ///
@@ -206,7 +249,7 @@ impl Register {
             return Err(TrackError::KeyOther { file });
         }
         if is_old {
-            register.needs_no_earlier_version()?;
+            needs_no_earlier_version(&register.conn)?;
             migration::take_over(&register.conn).map_err(|error| {
                 TrackError::storage(format!("bring the register {} to its new format", file.display()), error)
             })?;
@@ -238,26 +281,6 @@ impl Register {
         }
         self.conn.execute_batch("COMMIT")?;
         Ok(tables > 0 || may)
-    }
-
-    /// Sees that no run of an earlier version has anything left to do: that version alone can do it, and must be able to open
-    /// the register then. Such runs are those that have not ended, and those with something in doubt that a person may
-    /// settle yet.
-    fn needs_no_earlier_version(&self) -> Result<(), TrackError> {
-        let failed = |error| TrackError::storage("read the runs of the register", error);
-        let doubts = || -> rusqlite::Result<Vec<PathBuf>> {
-            self.conn
-                .prepare("SELECT DISTINCT r.folder FROM sent s JOIN run r ON r.number = s.run WHERE s.what = ?1")?
-                .query_map([DOUBT], |row| Ok(OsString::from_vec(row.get(0)?).into()))?
-                .collect()
-        };
-        let unmerged = self.unmerged()?.into_iter().map(|run| run.folder);
-        for folder in unmerged.chain(doubts().map_err(failed)?) {
-            if let Err(error @ TrackError::Format { .. }) = JournalReader::open(&folder) {
-                return Err(error);
-            }
-        }
-        Ok(())
     }
 
     /// Names a run, durably, before anything of it is sent: from now on its journal counts, until it is merged.
@@ -388,15 +411,8 @@ impl Register {
 
     /// Gives the statements that unmerged runs have sent or still have to. Runs that have finished are merged first.
     fn unmerged_statements(&self, run_id: &str, sink: &mut dyn FnMut(&str, &KeyState)) -> Result<(), TrackError> {
-        for run in self.unmerged()?.into_iter().filter(|run| run.run_id != run_id) {
-            let gone = |error| match error {
-                TrackError::NoRun { .. } => TrackError::RunGone { run: run.run_id.clone(), folder: run.folder.clone() },
-                other => other,
-            };
-            let journal = JournalReader::open(&run.folder).map_err(gone)?;
-            if journal.run_id() != run.run_id {
-                return Err(TrackError::RunGone { run: run.run_id, folder: run.folder });
-            }
+        for run in unmerged(&self.conn)?.into_iter().filter(|run| run.run_id != run_id) {
+            let journal = run.journal()?;
             match journal.phase()? {
                 // Nothing of it has left.
                 Phase::Intake => (),
@@ -448,16 +464,6 @@ impl Register {
         read.finish()
     }
 
-    fn unmerged(&self) -> Result<Vec<Named>, TrackError> {
-        let query = || -> rusqlite::Result<Vec<Named>> {
-            self.conn
-                .prepare("SELECT run_id, folder FROM run WHERE merged IS NULL ORDER BY number")?
-                .query_map([], |row| Ok(Named { run_id: row.get(0)?, folder: OsString::from_vec(row.get(1)?).into() }))?
-                .collect()
-        };
-        query().map_err(|error| TrackError::storage("read the runs of the register", error))
-    }
-
     /// Takes over what a finished run has sent, in one transaction. Doing it again changes nothing.
     pub fn merge(&self, run: &Path) -> Result<(), TrackError> {
         let journal = JournalReader::open(run)?;
@@ -507,7 +513,7 @@ impl Register {
     /// Stops asking the run that lay in this folder, by a person's decision: what it sent may be sent again. Its id;
     /// `None` where no unfinished run is named there.
     pub fn forget(&self, folder: &Path) -> Result<Option<String>, TrackError> {
-        let Some(run) = self.unmerged()?.into_iter().find(|run| run.folder == folder) else { return Ok(None) };
+        let Some(run) = unmerged(&self.conn)?.into_iter().find(|run| run.folder == folder) else { return Ok(None) };
         let now = Timestamp::now().as_millisecond();
         let forget = || -> rusqlite::Result<()> {
             let all = self.conn.unchecked_transaction()?;
@@ -518,6 +524,35 @@ impl Register {
         forget().map_err(|error| TrackError::storage("forget a run in the register", error))?;
         Ok(Some(run.run_id))
     }
+}
+
+/// Sees that no run of an earlier version has anything left to do: that version alone can do it, and must be able to open
+/// the register then. Such runs are those that have not ended, and those with something in doubt that a person may
+/// settle yet.
+fn needs_no_earlier_version(conn: &Connection) -> Result<(), TrackError> {
+    let failed = |error| TrackError::storage("read the runs of the register", error);
+    let doubts = || -> rusqlite::Result<Vec<PathBuf>> {
+        conn.prepare("SELECT DISTINCT r.folder FROM sent s JOIN run r ON r.number = s.run WHERE s.what = ?1")?
+            .query_map([DOUBT], |row| Ok(OsString::from_vec(row.get(0)?).into()))?
+            .collect()
+    };
+    let unmerged = unmerged(conn)?.into_iter().map(|run| run.folder);
+    for folder in unmerged.chain(doubts().map_err(failed)?) {
+        if let Err(error @ TrackError::Format { .. }) = JournalReader::open(&folder) {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// The runs that are not merged.
+fn unmerged(conn: &Connection) -> Result<Vec<Named>, TrackError> {
+    let query = || -> rusqlite::Result<Vec<Named>> {
+        conn.prepare("SELECT run_id, folder FROM run WHERE merged IS NULL ORDER BY number")?
+            .query_map([], |row| Ok(Named { run_id: row.get(0)?, folder: OsString::from_vec(row.get(1)?).into() }))?
+            .collect()
+    };
+    query().map_err(|error| TrackError::storage("read the runs of the register", error))
 }
 
 /// Whether this folder is another one than the run's, and holds the run too.

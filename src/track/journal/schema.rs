@@ -152,7 +152,7 @@ pub(in super::super) fn take_over(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// A connection that only reads, also where the folder cannot be written.
-pub(super) fn reading(file: &Path, vfs: Option<&str>) -> Result<Connection, rusqlite::Error> {
+pub(in super::super) fn reading(file: &Path, vfs: Option<&str>) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let open = |flags, name: &Path| {
         let conn = connect(name, flags, vfs)?;

@@ -265,8 +265,34 @@ impl Block {
 
     /// Whether a key that is not before this block is not in a later one either.
     fn is_before_next(&self, key: &StatementKey) -> bool {
-        self.0.last_chunk::<NEXT>().is_some_and(|next| key.0 < *next || *next == GREATEST)
+        self.next().is_some_and(|next| key.0 < *next || *next == GREATEST)
     }
+
+    /// The key that the next block begins with.
+    fn next(&self) -> Option<&[u8; NEXT]> {
+        self.0.last_chunk()
+    }
+}
+
+/// Sees that every run's blocks are there, one after the other, as they were written.
+pub(super) fn examine(conn: &Connection) -> rusqlite::Result<()> {
+    let mut runs = conn.prepare("SELECT number, taken FROM run WHERE taken > 0")?;
+    let runs = runs.query_map([], |row| Ok(Merged { number: row.get(0)?, taken: row.get(1)? }))?;
+    for run in runs {
+        let run = run?;
+        let mut at = StatementKey(LEAST);
+        loop {
+            let block = Block::of(conn, run, &at)?.ok_or_else(|| missing(run.number))?;
+            match block.next() {
+                None => return Err(missing(run.number)),
+                Some(&GREATEST) => break,
+                // Blocks ascend; one that does not would be found again and again.
+                Some(next) if *next > at.0 => at = StatementKey(*next),
+                Some(_) => return Err(missing(run.number)),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn missing(run: i64) -> rusqlite::Error {
@@ -401,10 +427,10 @@ mod tests {
     fn register(runs: &[(bool, Sent)]) -> Connection {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(TABLES).unwrap();
-        conn.execute_batch("CREATE TABLE run(number INTEGER PRIMARY KEY, run_id TEXT, merged INT)").unwrap();
+        conn.execute_batch("CREATE TABLE run(number INTEGER PRIMARY KEY, run_id TEXT, merged INT, taken INT)").unwrap();
         for (number, (merged, sent)) in (1..).zip(runs) {
-            let values = params![number, format!("run {number}"), merged.then_some(1)];
-            conn.execute("INSERT INTO run VALUES (?1, ?2, ?3)", values).unwrap();
+            let values = params![number, format!("run {number}"), merged.then_some(1), sent.len() as i64];
+            conn.execute("INSERT INTO run VALUES (?1, ?2, ?3, ?4)", values).unwrap();
             write(&conn, number, sent);
         }
         conn
@@ -511,6 +537,7 @@ mod tests {
         };
         let conn = register(&[(true, sent.clone())]);
         assert_eq!(known(&conn).unwrap(), asked.len());
+        examine(&conn).unwrap();
         let blocks: i64 = conn.query_row("SELECT count(*) FROM kept", [], |row| row.get(0)).unwrap();
         assert_eq!(blocks, 3);
         let mut changes =
@@ -527,14 +554,15 @@ mod tests {
             for number in 1..=blocks {
                 conn.execute_batch(&format!("BEGIN; UPDATE OR IGNORE kept SET {change} WHERE number = {number}"))
                     .unwrap();
-                // Told, or without any consequence.
+                // Told, or without any consequence; and what is told to nobody who looks beforehand has none.
+                assert!(examine(&conn).is_err() || known(&conn).unwrap() == asked.len(), "{change} of {number}");
                 assert!(known(&conn).is_err() || known(&conn).unwrap() == asked.len(), "{change} of {number}");
                 conn.execute_batch("ROLLBACK").unwrap();
             }
         }
         for number in 1..=blocks {
             conn.execute_batch(&format!("BEGIN; DELETE FROM kept WHERE number = {number}")).unwrap();
-            assert!(known(&conn).is_err(), "{number}");
+            assert!(known(&conn).is_err() && examine(&conn).is_err(), "{number}");
             conn.execute_batch("ROLLBACK").unwrap();
         }
         // Two exchanged.
