@@ -294,7 +294,7 @@ impl TrackError {
             Self::Format { .. } => "use the version of utskick that made it; a run must be finished by the version that began it".into(),
             Self::Storage { .. } => {
                 "keep it as it is: the disk does not give back what was written. The register's backup can take its place, or a \
-                 copy of a run's whole folder, made after the last process at it had ended; nothing is sent before"
+                 copy of a run's whole folder, made after the last process at it had ended"
                     .into()
             }
             Self::Damaged { .. } => {
