@@ -80,7 +80,8 @@ mod writer;
 
 pub(in crate::track) use left::KeyState;
 pub use reader::{
-    AttemptSeen, BundleSeen, Event, InDoubtSeen, JournalReader, OperatorTally, Seen, StatementSeen, Tally, Tempo,
+    AttemptSeen, Attempts, BundleSeen, Event, InDoubtSeen, JournalReader, OperatorTally, Seen, StatementSeen, Tally,
+    Tempo,
 };
 pub use rows::*;
 pub(in crate::track) use schema::{

@@ -378,14 +378,14 @@ impl Register {
         debug_assert!(statements.is_sorted_by_key(|of| of.0));
         let mut known = vec![Known::default(); statements.len()];
         let failed = |error| TrackError::storage("ask the register what was sent", error);
-        let merged = self.merged(&self.conn, run_id).map_err(failed)?;
+        let runs = merged(&self.conn, run_id).map_err(failed)?;
         let mut note = |key: StatementKey, content: ContentDigest, what: What| {
             let from = statements.partition_point(|of| of.0 < key);
             let of_key = statements.iter().zip(&mut known).skip(from).take_while(|(of, _)| of.0 == key);
             of_key.for_each(|(of, known)| known.note(what, of.1 == content));
         };
         self.unmerged_statements(run_id, &mut |_, state| note(state.key, state.content, state.what()))?;
-        self.merged_statements(run_id, merged, statements, &mut known).map_err(failed)?;
+        self.merged_statements(run_id, runs, statements, &mut known).map_err(failed)?;
         Ok(known.into_iter().map(Known::verdict).collect())
     }
 
@@ -395,15 +395,15 @@ impl Register {
     pub fn earlier(&self, run_id: &str, key: &StatementKey) -> Result<Vec<Earlier>, TrackError> {
         let mut found = Vec::new();
         let failed = |error| TrackError::storage("ask the register what was sent", error);
-        let mut merged = self.merged(&self.conn, run_id).map_err(failed)?;
+        let mut runs = merged(&self.conn, run_id).map_err(failed)?;
         self.unmerged_statements(run_id, &mut |run, state| {
             if state.key == *key {
                 let (run, what) = (run.to_owned(), state.what());
                 found.push(Earlier { key: *key, content: state.content, what, run, at: None, trans_id: None });
             }
         })?;
-        merged.extend(self.merged(&self.conn, run_id).map_err(failed)?);
-        for (id, run) in merged {
+        runs.extend(merged(&self.conn, run_id).map_err(failed)?);
+        for (id, run) in runs {
             blocks::of_key(&self.conn, run, &id, key, &mut |earlier| found.push(earlier)).map_err(failed)?;
         }
         Ok(found)
@@ -432,29 +432,18 @@ impl Register {
         Ok(())
     }
 
-    /// The runs that were merged, by their id.
-    ///
-    /// Whoever asks takes them twice: before the unmerged ones are listed and after. One that is merged meanwhile is among
-    /// the latter; one that is reopened meanwhile is among the former, and what it has sent before still stands in its blocks.
-    fn merged(&self, conn: &Connection, run_id: &str) -> rusqlite::Result<BTreeMap<String, Merged>> {
-        // What a reopened run took over before is its journal's to say now.
-        conn.prepare_cached("SELECT run_id, number, taken FROM run WHERE merged IS NOT NULL AND run_id <> ?1")?
-            .query_map([run_id], |row| Ok((row.get(0)?, Merged { number: row.get(1)?, taken: row.get(2)? })))?
-            .collect()
-    }
-
     /// Notes what merged runs, these and those of now, have sent of these statements.
     fn merged_statements(
         &self,
         run_id: &str,
-        mut merged: BTreeMap<String, Merged>,
+        mut runs: BTreeMap<String, Merged>,
         statements: &[(StatementKey, ContentDigest)],
         known: &mut [Known],
     ) -> rusqlite::Result<()> {
         // All in one read: beginning one costs as much as ten seeks.
         let read = self.conn.unchecked_transaction()?;
-        merged.extend(self.merged(&read, run_id)?);
-        for run in merged.into_values() {
+        runs.extend(merged(&read, run_id)?);
+        for run in runs.into_values() {
             blocks::of_statements(&read, run, statements, &mut |place, halves, same_content| {
                 if let Some(known) = known.get_mut(place) {
                     known.note(what(halves), same_content);
@@ -543,6 +532,17 @@ fn needs_no_earlier_version(conn: &Connection) -> Result<(), TrackError> {
         }
     }
     Ok(())
+}
+
+/// The runs that were merged, by their id.
+///
+/// Whoever asks takes them twice: before the unmerged ones are listed and after. One that is merged meanwhile is among
+/// the latter; one that is reopened meanwhile is among the former, and what it has sent before still stands in its blocks.
+fn merged(conn: &Connection, run_id: &str) -> rusqlite::Result<BTreeMap<String, Merged>> {
+    // What a reopened run took over before is its journal's to say now.
+    conn.prepare_cached("SELECT run_id, number, taken FROM run WHERE merged IS NOT NULL AND run_id <> ?1")?
+        .query_map([run_id], |row| Ok((row.get(0)?, Merged { number: row.get(1)?, taken: row.get(2)? })))?
+        .collect()
 }
 
 /// The runs that are not merged.

@@ -251,7 +251,7 @@ impl Report {
             })
             .collect();
         reasons.sort_by_key(|of| (std::cmp::Reverse(of.statements), of.outcome, of.reason));
-        let (requests, retries) = reader.attempts()?;
+        let attempts = reader.attempts()?;
         let (rates, throughput, last_end) = tempo(reader)?;
         let last_event = reader.events(1)?.last().map(|event| event.at);
         let last = last_end.into_iter().chain(last_event).max();
@@ -288,10 +288,10 @@ impl Report {
                 .collect(),
             by_channel: rows.channels,
             in_doubt,
-            requests,
-            retries,
+            requests: attempts.intended,
+            retries: attempts.not_accepted,
             handshakes: reader.handshakes()?,
-            sent_again: reader.sent_again()?,
+            sent_again: attempts.sent_again,
             rates,
             throughput,
             audit: reader.events_among(

@@ -216,7 +216,9 @@ impl Night<'_> {
 
     /// How many intents the journal has; none where there is no journal yet.
     pub fn requests(&self) -> u64 {
-        JournalReader::open(&self.folder()).and_then(|journal| journal.attempts()).map_or(0, |(intents, _)| intents)
+        JournalReader::open(&self.folder())
+            .and_then(|journal| journal.attempts())
+            .map_or(0, |attempts| attempts.intended)
     }
 
     /// Goes on, undisturbed, until everything is settled.

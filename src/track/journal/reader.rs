@@ -90,6 +90,17 @@ pub struct InDoubtSeen {
     pub ordered: bool,
 }
 
+/// How requests went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// Requests that were intended.
+    pub intended: u64,
+    /// Attempts that were surely not accepted.
+    pub not_accepted: u64,
+    /// Requests that were sent again although an earlier one may have arrived.
+    pub sent_again: u64,
+}
+
 /// How many ended in one second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tempo {
@@ -467,10 +478,20 @@ impl JournalReader {
         .map_err(unreadable("the intents"))
     }
 
-    /// How often requests were intended, and how often an attempt was surely not accepted.
-    pub fn attempts(&self) -> Result<(u64, u64), TrackError> {
-        let query = || -> rusqlite::Result<(u64, u64)> {
-            Ok((u64::try_from(log::last::<Intended>(&self.conn)?).unwrap_or(0), self.ends_of(kind::OVER)?))
+    /// How requests went. *Cost*: reads a log through.
+    pub fn attempts(&self) -> Result<Attempts, TrackError> {
+        let query = || -> rusqlite::Result<Attempts> {
+            let intended = u64::try_from(log::last::<Intended>(&self.conn)?).unwrap_or(0);
+            let mut attempts = Attempts { intended, ..Attempts::default() };
+            log::each(&self.conn, false, |_, ended: Ended| {
+                match ended.kind {
+                    kind::OVER => attempts.not_accepted += 1,
+                    kind::AGAIN => attempts.sent_again += 1,
+                    _ => (),
+                }
+                ControlFlow::Continue(())
+            })?;
+            Ok(attempts)
         };
         query().map_err(unreadable("the attempts"))
     }
@@ -486,21 +507,6 @@ impl JournalReader {
             )
             .map(|count| count as u64)
             .map_err(unreadable("what is not printed"))
-    }
-
-    /// How many requests were sent again although an earlier one may have arrived.
-    pub fn sent_again(&self) -> Result<u64, TrackError> {
-        self.ends_of(kind::AGAIN).map_err(unreadable("what was sent again"))
-    }
-
-    /// How many entries of this kind the log of digital halves has.
-    fn ends_of(&self, kind: u8) -> rusqlite::Result<u64> {
-        let mut count = 0;
-        log::each(&self.conn, false, |_, ended: Ended| {
-            count += u64::from(ended.kind == kind);
-            ControlFlow::Continue(())
-        })?;
-        Ok(count)
     }
 
     /// Reads several things as of one moment, although the run goes on.
